@@ -1,0 +1,42 @@
+"""What every command does with what it was given, and with what came of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from carescope.image import Image
+
+
+def command_line() -> str:
+    """The exact command, as a shell would take it again."""
+    return "carescope " + shlex.join(sys.argv[1:])
+
+
+def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
+    """Print names and values, aligned for people or as JSON for machines."""
+    if as_json:
+        print(json.dumps(facts, default=str))
+        return
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def open_given(given: dict[str, Any]) -> tuple[Image, list[str]]:
+    """Open the stack that a command's options describe."""
+    from carescope.jobs.inputs import open_stack
+
+    return open_stack(
+        given["stack"],
+        axes=given["axes"],
+        voxel_um=given["voxel_um"],
+        channel=given["channel"],
+        timepoint=given["timepoint"],
+        allow_incomplete=given["allow_incomplete"],
+        fill_nonfinite=given["fill_nonfinite"],
+    )

@@ -1,0 +1,91 @@
+"""Progress: a bar with the time left on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from carescope.train import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Watch:
+    """Shows how far a job is, on standard error; a context manager.
+
+    Parameters
+    ----------
+    quiet
+        Show nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._began: dict[str, float] = {}
+        self._last_line = 0.0
+        self._bar = None
+        self._tasks: dict[str, object] = {}
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (
+                TextColumn("{task.description:<10}"),
+                BarColumn(bar_width=32),
+                TextColumn("{task.percentage:>3.0f} %"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=False)
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def training(self, progress: Progress) -> None:
+        """Told after each step of training."""
+        note = f"step {progress.step}, loss {progress.train_loss:.4g}"
+        if progress.val_loss == progress.val_loss:
+            note += f", validation {progress.val_loss:.4g}"
+        self._show("training", progress.done, note)
+
+    def restoring(self, done: float) -> None:
+        """Told after each block that is restored."""
+        self._show("restoring", done, "")
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        if self.quiet:
+            return
+        if self._bar:
+            self._bar.console.print(text, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def _show(self, name: str, done: float, note: str) -> None:
+        done = min(done, 1.0)
+        if self._bar:
+            if name not in self._tasks:
+                self._tasks[name] = self._bar.add_task(name, total=1.0, note=note)
+            self._bar.update(self._tasks[name], completed=done, note=note)  # type: ignore[arg-type]
+            return
+        now = time.monotonic()
+        began = self._began.setdefault(name, now)
+        if self.quiet or (now - self._last_line < SECONDS_BETWEEN_LINES and done < 1):
+            return
+        self._last_line = now
+        left = (now - began) * (1 - done) / done if done > 0 else 0.0
+        self.say(f"{name}: {done:4.0%}, {left:.0f} s left{', ' + note if note else ''}")

@@ -1,0 +1,68 @@
+"""What can go wrong, one class per exit code.
+
+Every error says what is wrong, where, and how to mend it; the command line prints that
+message and ends with the class's exit code. Nothing else reaches the user.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class CarescopeError(Exception):
+    """A problem the user can mend.
+
+    Parameters
+    ----------
+    what
+        What is wrong, as one sentence without its full stop.
+    where
+        The file, option or field it concerns.
+    remedy
+        What to do about it, as one sentence without its full stop.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str | Path | None = None, remedy: str = "") -> None:
+        self.what = what
+        self.where = str(where) if where is not None else None
+        self.remedy = remedy
+        message = f"{self.where}: {what}." if self.where else f"{what}."
+        super().__init__(f"{message} {remedy}." if remedy else message)
+
+
+class UsageError(CarescopeError):
+    """An option or argument is missing, misspelt or impossible."""
+
+    exit_code = 2
+
+
+class InputError(CarescopeError):
+    """An image cannot be read, or is not what the job needs."""
+
+    exit_code = 3
+
+
+class ModelError(CarescopeError):
+    """A model is damaged, incomplete, or not made for this."""
+
+    exit_code = 4
+
+
+class OutputError(CarescopeError):
+    """A result cannot be written where it was asked for."""
+
+    exit_code = 5
+
+
+class OutOfMemoryError(CarescopeError):
+    """The work does not fit in the memory that was allowed."""
+
+    exit_code = 6
+
+
+class NotTrustedError(CarescopeError):
+    """The input is unlike what the model was trained on."""
+
+    exit_code = 7

@@ -1,0 +1,158 @@
+"""Files that appear under their final name only when they are complete.
+
+A file is written beside its destination under a hidden name, forced to disk, and then renamed:
+whoever looks at the final name sees the old file, or none, or the whole new one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from carescope.errors import OutputError
+
+
+@contextmanager
+def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it becomes `path`.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be. A symbolic link is followed.
+    overwrite
+        Whether a file that is already there may be replaced.
+
+    Yields
+    ------
+    Path
+        An empty file in the same folder, with a hidden name and the same suffixes.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written: it exists, the folder is absent or read-only, the disk
+        is full. Any exception in the block, an interrupt too, removes the temporary file.
+    """
+    target = Path(os.path.realpath(path))
+    _refuse_destination(target, path, overwrite)
+    temporary: Path | None = None
+    try:
+        temporary = _claim(target)
+        yield temporary
+        _to_disk(temporary)
+        _publish(temporary, target, overwrite)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def check_writable(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse a destination that cannot be written, before any work is done.
+
+    A temporary file is really created and removed: permission bits alone do not tell (they
+    mean nothing to an administrator, or on a read-only disk).
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is false, it is a folder, or its folder is absent or
+        not writable.
+    """
+    target = Path(os.path.realpath(path))
+    _refuse_destination(target, path, overwrite)
+    try:
+        _claim(target).unlink()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def write_bytes(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+    """Write a whole file at once, atomically; see `writing`."""
+    with writing(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a whole UTF-8 text file at once, atomically; see `writing`."""
+    write_bytes(path, text.encode("utf-8"), overwrite=overwrite)
+
+
+def _refuse_destination(target: Path, path: Path, overwrite: bool) -> None:
+    """Refuse what is plain to see without trying to write."""
+    try:
+        if target.is_dir():
+            raise OutputError(
+                "is a folder, and a file is to be written",
+                where=path,
+                remedy="Give --out the name of a file",
+            )
+        if not target.parent.is_dir():
+            raise OutputError(
+                f"cannot be written, because there is no folder {target.parent}",
+                where=path,
+                remedy="Create the folder, or give --out another one",
+            )
+        if target.exists() and not overwrite:
+            raise _exists(path)
+    except OSError as error:  # for instance a name that is too long
+        raise _cannot_write(path, error) from error
+
+
+def _claim(target: Path) -> Path:
+    """Create an empty file of our own beside `target`, with its suffixes."""
+    suffixes = "".join(target.suffixes[-2:])
+    temporary = target.with_name(f".partial-{secrets.token_hex(6)}{suffixes}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+    return temporary
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file or the entries of a folder are on the disk."""
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
+    """Give the temporary file its final name in one step."""
+    if overwrite:
+        os.replace(temporary, target)
+    else:
+        try:
+            # A link fails where the name has been taken meanwhile; a rename would overwrite.
+            os.link(temporary, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if target.exists():
+                raise FileExistsError(target) from None
+            os.rename(temporary, target)
+    if os.name == "posix":
+        with suppress(OSError):  # some network folders cannot be synchronised; the file is
+            _to_disk(target.parent)
+
+
+def _exists(path: Path) -> OutputError:
+    return OutputError(
+        "exists already", where=path, remedy="Choose another name, or replace it with --overwrite"
+    )
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(
+        f"cannot be written: {reason}",
+        where=path,
+        remedy="Free some space, or give --out a folder that can be written to",
+    )

@@ -1,0 +1,166 @@
+"""The image that flows between stages: a lazy array that knows its axes and voxel size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import axes as ax
+from carescope.errors import InputError
+
+VoxelSize = tuple[float, float, float]
+
+
+class Lazy(Protocol):
+    """What an image's data must offer; NumPy arrays and memory maps do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image and what is known of it.
+
+    Parameters
+    ----------
+    data
+        Array or lazy array, one dimension per letter of `axes`. Indexing with integers and
+        slices gives a NumPy array of what was asked for; nothing else is read.
+    axes
+        A subset of ``TCZYX`` in the array's order, Y and X among them.
+    voxel_um
+        Voxel size (z, y, x) in micrometres, or None where it is unknown. For an image
+        without Z the first number means nothing.
+    channel_names
+        One name per channel, or empty.
+    source
+        The file it came from, to name in messages.
+
+    Raises
+    ------
+    InputError
+        The axes do not describe the array, or the voxel size is not three positive numbers.
+    """
+
+    data: Lazy
+    axes: str = "ZYX"
+    voxel_um: VoxelSize | None = None
+    channel_names: tuple[str, ...] = ()
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", ax.check(self.axes, self.shape, where=self.source))
+        if self.voxel_um is not None:
+            object.__setattr__(self, "voxel_um", check_voxel_um(self.voxel_um, self.source))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(int(n) for n in self.data.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.data.dtype)
+
+    def size(self, axis: str) -> int:
+        """Length of an axis; 1 for an axis the image does not have."""
+        return self.shape[self.axes.index(axis)] if axis in self.axes else 1
+
+    def voxel(self) -> VoxelSize:
+        """The voxel size where it matters.
+
+        Raises
+        ------
+        InputError
+            It is unknown.
+        """
+        if self.voxel_um is None:
+            raise InputError(
+                "the file does not say how large its voxels are",
+                where=self.source,
+                remedy="Give the voxel size as --voxel-um Z,Y,X, for example --voxel-um 2,0.2,0.2",
+            )
+        return self.voxel_um
+
+    def array(self) -> npt.NDArray[Any]:
+        """The whole image in memory, in the order of `axes`."""
+        return np.asarray(self.data[...])
+
+    def select(self, axis: str, index: int) -> Image:
+        """The image at one index of `axis`, without that axis; nothing is read yet.
+
+        Raises
+        ------
+        InputError
+            The image has no such axis or no such index.
+        """
+        if axis not in self.axes or not 0 <= index < self.size(axis):
+            raise InputError(
+                f"there is no {axis}={index} among {ax.describe_shape(self.shape, self.axes)}",
+                where=self.source,
+                remedy=f"Indices of {axis} run from 0 to {self.size(axis) - 1}",
+            )
+        at = self.axes.index(axis)
+        names = self.channel_names
+        if axis == "C" and names:
+            names = (names[index],)
+        return replace(
+            self,
+            data=_Selected(self.data, at, index),
+            axes=self.axes.replace(axis, ""),
+            channel_names=names,
+        )
+
+
+class _Selected:
+    """A lazy array with one axis fixed."""
+
+    def __init__(self, data: Lazy, at: int, index: int) -> None:
+        self.data, self.at, self.index = data, at, index
+        self.shape = tuple(n for i, n in enumerate(data.shape) if i != at)
+        self.dtype = np.dtype(data.dtype)
+
+    def __getitem__(self, index: Any) -> Any:
+        index = index if isinstance(index, tuple) else (index,)
+        if Ellipsis in index:
+            gap = index.index(Ellipsis)
+            missing = len(self.shape) - (len(index) - 1)
+            index = index[:gap] + (slice(None),) * missing + index[gap + 1 :]
+        index = index + (slice(None),) * (len(self.shape) - len(index))
+        return self.data[(*index[: self.at], self.index, *index[self.at :])]
+
+
+def check_voxel_um(voxel_um: Any, where: str | None = None) -> VoxelSize:
+    """Return a voxel size as three floats (z, y, x) in micrometres, or refuse it."""
+    try:
+        z, y, x = (float(v) for v in voxel_um)
+    except (TypeError, ValueError):
+        z = y = x = math.nan
+    if not all(1e-5 < v < 1e5 for v in (z, y, x)):
+        raise InputError(
+            f"the voxel size {voxel_um!r} is not three positive numbers in micrometres",
+            where=where,
+            remedy="Give it as --voxel-um Z,Y,X, for example --voxel-um 2,0.2,0.2",
+        )
+    return (z, y, x)
+
+
+def map_planes(image: Image, function: Callable[[npt.NDArray[Any]], None]) -> None:
+    """Call `function` with each YX plane of an image in turn, reading one at a time."""
+    lead = tuple(n for a, n in zip(image.axes, image.shape, strict=True) if a not in "YX")
+    if not image.axes.endswith("YX"):
+        raise InputError(
+            f"axes {image.axes!r} do not end in YX",
+            where=image.source,
+            remedy="Reorder the image so that Y and X come last",
+        )
+    for index in np.ndindex(*lead):
+        function(np.asarray(image.data[index]))

@@ -1,0 +1,1 @@
+"""The user's verbs, a file each: they read, call the stages, and write."""

@@ -1,0 +1,74 @@
+"""Say what is known of images and models, and whether an image is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from carescope import read
+from carescope.axes import describe_shape
+from carescope.errors import CarescopeError
+from carescope.image import Image
+from carescope.read.check import scan
+
+
+def check_files(files: Sequence[Path], *, axes: str | None = None) -> list[dict[str, object]]:
+    """Read every pixel of each file; one row a file, the bad ones too."""
+    rows: list[dict[str, object]] = []
+    for path in files:
+        try:
+            image = read.open(path, axes=axes)
+            seen = scan(image, refuse_constant=True)
+            says = f"{_summary(image)}, {seen.minimum:g} to {seen.maximum:g}"
+            if seen.saturated > 0:
+                says += f", {seen.saturated:.2%} saturated"
+            rows.append({"file": str(path), "ok": True, "says": says})
+        except CarescopeError as error:
+            rows.append({"file": str(path), "ok": False, "says": f"{error.what}. {error.remedy}"})
+    return rows
+
+
+def describe(path: Path, *, axes: str | None = None) -> dict[str, object]:
+    """What an image file or a model folder says of itself."""
+    if path.is_dir():
+        return _describe_model(path)
+    image = read.open(path, axes=axes)
+    facts: dict[str, object] = {
+        "file": path,
+        "axes": image.axes,
+        "shape": describe_shape(image.shape, image.axes),
+        "dtype": image.dtype.name,
+        "voxel_um (z, y, x)": _voxel(image),
+    }
+    if image.channel_names:
+        facts["channels"] = ", ".join(image.channel_names)
+    return facts | dict(read.provenance_of(path))
+
+
+def _describe_model(path: Path) -> dict[str, object]:
+    from carescope.model import load
+
+    model = load(path)
+    facts = model.facts
+    return {
+        "model": path,
+        "restores": f"{model.recipe.psf_mode} PSF, {model.factor:g} planes for each recorded one",
+        "network": f"{model.architecture['name']}, {facts['weights']:,} weights",
+        "trained_on": f"{facts.get('trained_on')} at {facts.get('trained_at')}",
+        "training": f"{facts['steps']} steps in {facts['seconds']:g} s",
+        "best_validation_loss": facts["best_validation_loss"],
+        "geometry": f"planes {model.step_um:g} um apart, pixels of {model.pixel_um:g} um",
+        "normaliser": f"{model.affine.low:g} to {model.affine.high:g} become 0 to 1",
+        "optics": facts.get("optics"),
+        "sha256": model.sha256,
+    }
+
+
+def _summary(image: Image) -> str:
+    return f"{describe_shape(image.shape, image.axes)} {image.dtype.name}, voxel {_voxel(image)}"
+
+
+def _voxel(image: Image) -> str:
+    if image.voxel_um is None:
+        return "size unknown"
+    return " x ".join(f"{v:.4g}" for v in image.voxel_um) + " um"

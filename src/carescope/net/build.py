@@ -1,0 +1,67 @@
+"""Networks by name. To add one: write its file, and add one line to `NETWORKS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from carescope.errors import UsageError
+from carescope.net.isonet import IsoNet1, IsoNet2
+from carescope.net.shuffle import ShuffleUNet
+from carescope.net.unet import UNet
+
+# name: (spatial axes it is made for, its maker from axes, channels and options)
+NETWORKS: dict[str, tuple[tuple[int, ...], Callable[..., nn.Module]]] = {
+    "care": ((2, 3), lambda n, c, **options: UNet(n, c, **{"channels_out": c} | options)),
+    "isonet1": ((2,), lambda _, c, **options: IsoNet1(c, **{"channels_out": c} | options)),
+    "isonet2": ((2,), lambda _, c, **options: IsoNet2(c, **options)),
+    "shuffle": ((2,), lambda _, c, **options: ShuffleUNet(c, **options)),
+}
+
+
+def build(
+    name: str, *, ndim: int = 2, channels: int = 1, seed: int = 0, **options: Any
+) -> nn.Module:
+    """Return a network with fresh weights.
+
+    Parameters
+    ----------
+    name
+        A key of `NETWORKS`: ``care``, ``isonet1``, ``isonet2`` or ``shuffle``.
+    ndim
+        Spatial axes: 2 (YX) or 3 (ZYX).
+    channels
+        Channels of the input, and of the output unless an option says otherwise.
+    seed
+        What the weights are drawn from; torch's own generator is left as it was.
+    options
+        Further arguments of the network, such as ``depth`` and ``first_filters``.
+
+    Raises
+    ------
+    UsageError
+        There is no such network, or it has no such option or dimension.
+    """
+    if name not in NETWORKS:
+        raise UsageError(
+            f"there is no network {name!r}",
+            remedy=f"Choose with --network one of {', '.join(NETWORKS)}",
+        )
+    dimensions, make = NETWORKS[name]
+    if ndim not in dimensions:
+        raise UsageError(
+            f"the network {name} restores images of {dimensions[0]} spatial axes, not {ndim}",
+            remedy="Choose another one with --network, such as care",
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            return make(ndim, channels, **options)
+        except TypeError as error:
+            raise UsageError(
+                f"the network {name} cannot be built from {options}: {error}",
+                remedy="Remove or correct the options of the network",
+            ) from error

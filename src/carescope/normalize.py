@@ -1,0 +1,124 @@
+"""The model's one affine map from grey levels to the numbers a network sees.
+
+The rule is the same in training and in prediction, so the two cannot differ: percentiles of
+the whole image, found exactly in two passes over its planes however large it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope.errors import InputError
+from carescope.image import Image, map_planes
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """N(y) = (y - low) / (high - low), never clipped (CARE, Methods: Image normalization).
+
+    Parameters
+    ----------
+    low, high
+        Grey levels that become 0 and 1.
+
+    Raises
+    ------
+    InputError
+        `high` does not exceed `low`: the image is constant.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.high > self.low:
+            raise InputError(
+                f"the image is constant over the range that normalises it ({self.low:g})",
+                remedy="Give an image with structure, or check that the right channel was chosen",
+            )
+
+    def apply(self, grey: npt.NDArray[Any]) -> Floats:
+        """Grey levels to normalised values, any shape."""
+        scaled = (grey.astype(np.float32) - np.float32(self.low)) * np.float32(1 / self.width)
+        return np.asarray(scaled, np.float32)
+
+    def undo(self, normalised: Floats) -> Floats:
+        """Normalised values back to grey levels, any shape."""
+        return np.asarray(normalised * np.float32(self.width) + np.float32(self.low), np.float32)
+
+    @property
+    def width(self) -> float:
+        return self.high - self.low
+
+
+def fit(image: Image, percentiles: tuple[float, float] = (2.0, 99.8)) -> Affine:
+    """The affine map of an image: its two percentiles become 0 and 1."""
+    low, high = percentile(image, percentiles)
+    if not high > low:  # sparse structures: most of the image is one value
+        low, high = percentile(image, (0.0, 100.0))
+    return Affine(low, high)
+
+
+def percentile(image: Image, percents: tuple[float, ...]) -> tuple[float, ...]:
+    """Percentiles of all pixels, exact and in bounded memory.
+
+    Float32 bit patterns are mapped to integers of the same order; one pass counts their
+    upper 16 bits, a second the lower 16 bits of the few bins that hold the answer. Ranks in
+    between are interpolated as NumPy does by default. Values wider than float32 are rounded
+    to it.
+
+    Parameters
+    ----------
+    image
+        Any image whose axes end in YX, without NaN.
+    percents
+        Each within 0 to 100.
+    """
+    upper = np.zeros(1 << 16, np.int64)
+
+    def count_upper(plane: npt.NDArray[Any]) -> None:
+        upper[:] += np.bincount((_keys(plane) >> 16).ravel(), minlength=1 << 16)
+
+    map_planes(image, count_upper)
+    total = int(upper.sum())
+    ranks = [p / 100 * (total - 1) for p in percents]
+    wanted = sorted({int(r) for r in ranks} | {min(int(r) + 1, total - 1) for r in ranks})
+    ends = np.cumsum(upper)
+    bins = {rank: int(np.searchsorted(ends, rank, side="right")) for rank in wanted}
+    lower = {b: np.zeros(1 << 16, np.int64) for b in set(bins.values())}
+
+    def count_lower(plane: npt.NDArray[Any]) -> None:
+        keys = _keys(plane)
+        top = keys >> 16
+        for b, counts in lower.items():
+            counts += np.bincount((keys[top == b] & 0xFFFF).ravel(), minlength=1 << 16)
+
+    map_planes(image, count_lower)
+    value = {}
+    for rank, b in bins.items():
+        within = rank - int(ends[b] - upper[b])
+        low_bits = int(np.searchsorted(np.cumsum(lower[b]), within, side="right"))
+        value[rank] = _from_key((b << 16) | low_bits)
+    return tuple(
+        value[int(r)] + (r - int(r)) * (value[min(int(r) + 1, total - 1)] - value[int(r)])
+        for r in ranks
+    )
+
+
+def _keys(plane: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """Unsigned integers in the same order as the plane's values."""
+    bits = np.ascontiguousarray(plane, np.float32).view(np.uint32)
+    negative = (bits >> 31).astype(bool)
+    return np.asarray(np.where(negative, ~bits, bits | np.uint32(0x80000000)), np.uint32)
+
+
+def _from_key(key: int) -> float:
+    """The value whose key this is."""
+    bits = key & 0x7FFFFFFF if key >> 31 else ~key & 0xFFFFFFFF
+    return float(np.array([bits], np.uint32).view(np.float32)[0])

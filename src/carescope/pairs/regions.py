@@ -1,0 +1,118 @@
+"""Which parts of a stack train, which validate, and where there is something to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import normalize
+from carescope.errors import InputError
+from carescope.image import Image, map_planes
+
+#: Lateral sizes of patches and validation bands are multiples of this, in pixels.
+CELL_PX = 16
+#: Columns left unused between training and validation, in pixels.
+GAP_PX = 4
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of every plane: rows and columns [start, stop)."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+
+def split(shape_yx: tuple[int, int], fraction: float) -> tuple[Region, Region]:
+    """Cut every plane into columns that train and a band of columns that validates.
+
+    The band is the same in all planes: neighbouring planes show the same structures, so
+    planes held out of a stack would not be unseen. A gap of `GAP_PX` keeps the two apart.
+
+    Parameters
+    ----------
+    shape_yx
+        Rows and columns of a plane.
+    fraction
+        Share of the columns that validates, about.
+
+    Returns
+    -------
+    training, validation : Region
+
+    Raises
+    ------
+    InputError
+        The planes are too small to be cut.
+    """
+    rows, columns = shape_yx
+    band = CELL_PX * max(1, min(round(fraction * columns / CELL_PX), 8))
+    left = columns - band - GAP_PX
+    if rows < 2 * CELL_PX or left < 2 * CELL_PX:
+        raise InputError(
+            f"planes of {rows} x {columns} pixels are too small to learn from",
+            remedy=f"Give planes of at least {2 * CELL_PX} x {3 * CELL_PX + GAP_PX} pixels",
+        )
+    return Region((0, rows), (0, left)), Region((0, rows), (columns - band, columns))
+
+
+def foreground(
+    stack: Image, region: Region, patch_shape: tuple[int, int], *, level: float = 0.4
+) -> npt.NDArray[np.int32]:
+    """Centres of patches that hold structure.
+
+    A patch counts as foreground where the maximum of its central half exceeds `level` of
+    the way from the stack's 2nd to its 99.9th percentile (CARE's rule, measured from the
+    background so that a camera's offset does not count as signal).
+
+    Parameters
+    ----------
+    stack
+        Axes ZYX.
+    region
+        Where patches may lie.
+    patch_shape
+        Rows and columns of a patch, at most those of the region.
+
+    Returns
+    -------
+    (N, 3) int32
+        Plane, row and column of each centre, on a grid of `CELL_PX`.
+
+    Raises
+    ------
+    InputError
+        No patch reaches the threshold.
+    """
+    from scipy.ndimage import maximum_filter
+
+    low, high = normalize.percentile(stack, (2.0, 99.9))
+    threshold = low + level * (high - low)
+    (top, bottom), (left, right) = region.rows, region.columns
+    cells = tuple(max(1, n // CELL_PX) for n in region.shape)
+    half = tuple(max(1, n // (2 * CELL_PX)) for n in patch_shape)
+    bright: list[npt.NDArray[np.bool_]] = []
+
+    def look(plane: npt.NDArray[np.float32]) -> None:
+        inside = plane[top:bottom, left:right]
+        whole = inside[: cells[0] * CELL_PX, : cells[1] * CELL_PX]
+        maxima = whole.reshape(cells[0], -1, cells[1], whole.shape[1] // cells[1]).max((1, 3))
+        bright.append(maximum_filter(maxima, size=half, mode="nearest") > threshold)
+
+    map_planes(stack, look)
+    centres = np.argwhere(np.stack(bright)).astype(np.int32)
+    if len(centres) == 0:
+        raise InputError(
+            f"no patch holds structure: none exceeds {threshold:g}, which is {level:.0%} of the "
+            f"way from the 2nd percentile ({low:g}) to the 99.9th ({high:g})",
+            where=stack.source,
+            remedy="Give a stack with structure away from the right-hand border",
+        )
+    centres[:, 1:] = centres[:, 1:] * CELL_PX + CELL_PX // 2 + np.array([top, left], np.int32)
+    return centres

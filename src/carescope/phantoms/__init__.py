@@ -1,0 +1,5 @@
+"""Simulated structures whose truth is known."""
+
+from carescope.phantoms.nuclei import nuclei
+
+__all__ = ["nuclei"]

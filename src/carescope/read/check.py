@@ -1,0 +1,129 @@
+"""Look over an image before work begins: broken values, and images with nothing in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import axes as ax
+from carescope.errors import InputError
+from carescope.image import Image, Lazy, map_planes
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What `scan` saw.
+
+    Parameters
+    ----------
+    minimum, maximum
+        Of the finite values; NaN where there are none.
+    nonfinite
+        How many values are NaN or infinite.
+    saturated
+        The fraction of values at the largest number of an integer type, in [0, 1]; 0 for
+        floating point.
+    """
+
+    minimum: float
+    maximum: float
+    nonfinite: int
+    saturated: float
+
+
+def scan(
+    image: Image, *, fill_nonfinite: bool = False, refuse_constant: bool = False
+) -> Statistics:
+    """Read an image once, a plane at a time.
+
+    Parameters
+    ----------
+    image
+        Any axes that end in YX.
+    fill_nonfinite
+        Whether NaN and infinite values are acceptable (`filled` replaces them).
+    refuse_constant
+        Whether to refuse an image without contrast.
+
+    Raises
+    ------
+    InputError
+        There are NaN or infinite values, or no finite ones, or no contrast.
+    """
+    if 0 in image.shape:
+        raise InputError("holds no pixels", where=image.source, remedy="Give another image")
+    tally = _Tally(image)
+    map_planes(image, tally.add)
+    if tally.nonfinite and not fill_nonfinite:
+        raise InputError(
+            f"holds {tally.nonfinite} values that are not finite (NaN or infinite), "
+            f"the first at {tally.first}",
+            where=image.source,
+            remedy="Take them as 0 with --fill-nonfinite, or mend the image",
+        )
+    if tally.minimum > tally.maximum:
+        raise InputError(
+            "holds no finite value at all", where=image.source, remedy="Give another image"
+        )
+    if refuse_constant and tally.minimum == tally.maximum:
+        raise InputError(
+            f"has the same value everywhere, {tally.minimum:g}: there is nothing to learn from",
+            where=image.source,
+            remedy="Give an image with contrast, or another channel",
+        )
+    total = int(np.prod(image.shape, dtype=np.int64))
+    return Statistics(tally.minimum, tally.maximum, tally.nonfinite, tally.saturated / total)
+
+
+def filled(image: Image, value: float = 0.0) -> Image:
+    """The same image with `value` for NaN and infinite values; nothing is read yet."""
+    if image.dtype.kind != "f":
+        return image
+    return replace(image, data=_Filled(image.data, value))
+
+
+class _Tally:
+    """Running minimum, maximum and counts over the planes of an image."""
+
+    def __init__(self, image: Image) -> None:
+        self.lead_axes, self.lead = image.axes[:-2], image.shape[:-2]
+        integer = np.issubdtype(image.dtype, np.integer)
+        self.ceiling = np.iinfo(image.dtype).max if integer else None
+        self.minimum, self.maximum = np.inf, -np.inf
+        self.nonfinite = self.saturated = self.planes = 0
+        self.first = ""
+
+    def add(self, plane: npt.NDArray[Any]) -> None:
+        if plane.dtype.kind == "f":
+            finite = np.isfinite(plane)
+            if not finite.all():
+                self._note(~finite)
+                plane = plane[finite]
+        if plane.size:
+            self.minimum = min(self.minimum, float(plane.min()))
+            self.maximum = max(self.maximum, float(plane.max()))
+        if self.ceiling is not None:
+            self.saturated += int((plane == self.ceiling).sum())
+        self.planes += 1
+
+    def _note(self, broken: npt.NDArray[np.bool_]) -> None:
+        if not self.nonfinite:
+            place = np.unravel_index(self.planes, self.lead) if self.lead else ()
+            where = (*place, *np.unravel_index(int(broken.argmax()), broken.shape))
+            self.first = ax.describe_shape(tuple(int(i) for i in where), self.lead_axes + "YX")
+        self.nonfinite += int(broken.sum())
+
+
+class _Filled:
+    """A lazy array with its non-finite values replaced."""
+
+    def __init__(self, data: Lazy, value: float) -> None:
+        self.data, self.value = data, value
+        self.shape, self.dtype = tuple(data.shape), np.dtype(data.dtype)
+
+    def __getitem__(self, index: Any) -> Any:
+        values = np.asarray(self.data[index])
+        return np.where(np.isfinite(values), values, self.dtype.type(self.value))

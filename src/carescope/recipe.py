@@ -1,0 +1,89 @@
+"""The recipe: everything that decides what is learnt, in one frozen, validated object."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from carescope.errors import UsageError
+
+Network = Literal["auto", "care", "isonet1", "isonet2"]
+
+#: Learning rates that suit each network; the papers' where a paper gives one.
+LEARNING_RATES: dict[str, float] = {"auto": 2e-3, "care": 4e-4, "isonet1": 5e-3, "isonet2": 5e-3}
+
+#: Minutes of training when neither minutes nor steps are given.
+DEFAULT_MINUTES = 5.0
+
+
+class Recipe(BaseModel):
+    """How a model is trained.
+
+    Give `minutes` or `steps`, not both; without either, five minutes. Steps with one thread
+    count are exactly repeatable, minutes are not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: Network = "auto"
+    psf_mode: Literal["full", "split"] = "split"
+    noise: Literal["match", "none"] = "match"
+    loss: Literal["mae", "mse", "psnr"] = "mse"
+    schedule: Literal["cosine", "plateau"] = "cosine"
+    learning_rate: float | None = Field(None, gt=0, lt=1)
+    batch_size: int = Field(16, ge=1, le=1024)
+    patch_px: int = Field(128, ge=32, le=1024)
+    minutes: float | None = Field(None, gt=0, le=60 * 24 * 30)
+    steps: int | None = Field(None, ge=1)
+    steps_per_epoch: int = Field(100, ge=1)
+    percentiles: tuple[float, float] = (2.0, 99.8)
+    validation_fraction: float = Field(0.1, gt=0, lt=0.5)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.minutes is not None and self.steps is not None:
+            raise ValueError("give minutes or steps, not both")
+        if not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
+            raise ValueError("percentiles must rise within 0 to 100")
+        if self.patch_px % 16:
+            raise ValueError("patch_px must be a multiple of 16, the networks' pooling grid")
+        return self
+
+    @classmethod
+    def of(cls, **values: Any) -> Recipe:
+        """A recipe from loose values, refusing each bad one by name.
+
+        Raises
+        ------
+        UsageError
+            A key is unknown (with the nearest known one) or a value impossible.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise UsageError("; ".join(map(_explain, error.errors())), where="recipe") from None
+
+    @property
+    def rate(self) -> float:
+        """The learning rate: the one given, or the network's own."""
+        return self.learning_rate or LEARNING_RATES[self.network]
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time of training in seconds, or None where steps decide."""
+        if self.steps is not None:
+            return None
+        return 60 * (self.minutes if self.minutes is not None else DEFAULT_MINUTES)
+
+
+def _explain(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Recipe.model_fields, 1)
+        return f"there is no {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{name} = {error['input']!r}: {message}" if name else message

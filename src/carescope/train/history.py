@@ -1,0 +1,68 @@
+"""What happened during training: rows in memory, a CSV file, TensorBoard where asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from carescope.errors import UsageError
+from carescope.files import atomic, folder
+
+if TYPE_CHECKING:
+    from carescope.train.state import State
+
+COLUMNS = ("step", "seconds", "train_loss", "val_loss", "learning_rate")
+
+
+class History:
+    """The rows of a run, one an epoch; the CSV file is whole at every moment.
+
+    Parameters
+    ----------
+    rows
+        The list to extend.
+    run
+        Folder of history.csv, or None.
+    tensorboard
+        Folder of TensorBoard events, or None.
+
+    Raises
+    ------
+    UsageError
+        TensorBoard was asked for and is not installed.
+    """
+
+    def __init__(
+        self, rows: list[dict[str, float]], run: Path | None, tensorboard: str | Path | None
+    ) -> None:
+        self.rows, self.run = rows, run
+        self._board: Any = None
+        if run:
+            folder.make(run)
+        if tensorboard is not None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise UsageError(
+                    "TensorBoard is not installed",
+                    where="--tensorboard",
+                    remedy="pip install 'carescope[tensorboard]'",
+                ) from None
+            self._board = SummaryWriter(str(tensorboard))
+
+    def add(self, state: State, learning_rate: float) -> None:
+        """Write down an epoch."""
+        values = (state.step, state.seconds, state.train_loss, state.val_loss, learning_rate)
+        self.rows.append(dict(zip(COLUMNS, values, strict=True)))
+        if self.run:
+            lines = [",".join(f"{row[c]:.6g}" for c in COLUMNS) for row in self.rows]
+            text = "\n".join([",".join(COLUMNS), *lines, ""])
+            atomic.write_text(self.run / "history.csv", text, overwrite=True)
+        if self._board:
+            for name in COLUMNS[2:]:
+                self._board.add_scalar(name, self.rows[-1][name], state.step)
+
+    def close(self) -> None:
+        """Flush what TensorBoard holds."""
+        if self._board:
+            self._board.close()

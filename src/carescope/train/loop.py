@@ -1,0 +1,202 @@
+"""The training loop, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from carescope.errors import ModelError
+from carescope.model import Model
+from carescope.pairs import LateralPairs
+from carescope.recipe import Recipe
+from carescope.train import checkpoint, precision
+from carescope.train.history import History
+from carescope.train.losses import LOSSES
+from carescope.train.schedule import cosine
+from carescope.train.state import State
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+MOST_RESTARTS = 8
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a watcher is told after each step."""
+
+    done: float  # share of the budget, 0 to 1
+    step: int
+    seconds: float
+    train_loss: float
+    val_loss: float
+
+
+def fit(
+    pairs: LateralPairs,
+    recipe: Recipe | None = None,
+    *,
+    out: str | Path | None = None,
+    device: str = "auto",
+    watch: Callable[[Progress], None] | None = None,
+    tensorboard: str | Path | None = None,
+) -> Model:
+    """Train a network on pairs.
+
+    Parameters
+    ----------
+    pairs
+        Where patches come from.
+    recipe
+        How to train; the pairs' own recipe where None.
+    out
+        Folder that keeps the run: its history, and checkpoints from which the same call
+        continues after an interruption. Nothing is written where None.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    watch
+        Called after every step.
+    tensorboard
+        Folder for TensorBoard event files.
+
+    Returns
+    -------
+    Model
+        With the weights of the best validation loss.
+
+    Raises
+    ------
+    ModelError
+        The loss became NaN before anything was learnt, the network died again and again, or
+        `out` holds an interrupted run of another recipe.
+    """
+    recipe = recipe or pairs.recipe
+    on = choose_device(device)
+    run = Path(out) / "run" if out is not None else None
+    state = State.begin(recipe, pairs, on)
+    warnings = state.resume(run) if run else []
+    history = History(state.rows, run, tensorboard)
+    dtype, loss = precision.choose(recipe.precision, on), LOSSES[recipe.loss]
+    judged = [tuple(_tensor(array, on) for array in batch) for batch in pairs.validation()]
+    began = time.monotonic() - state.seconds
+    saved = state.seconds
+
+    while (done := _spent(recipe, state.step, time.monotonic() - began)) < 1:
+        rate = cosine(state.step, done) if recipe.schedule == "cosine" else state.plateau.scale
+        for group in state.optimizer.param_groups:
+            group["lr"] = recipe.rate * state.slowed * rate
+        inputs, targets = (_tensor(array, on) for array in pairs.batch(state.step))
+        state.network.train()
+        torch.manual_seed((recipe.seed << 32) + state.step)  # dropout: the same after a resume
+        with precision.autocast(dtype, on):
+            restored = state.network(inputs)
+        value = loss(restored.float(), targets)
+        if not math.isfinite(value.item()):
+            warnings.append(_diverged(state, recipe))
+            break
+        state.optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        state.optimizer.step()
+        state.step += 1
+        state.seconds = time.monotonic() - began
+        state.train_loss = value.item()
+
+        if _epoch_ends(recipe, state.step) or _spent(recipe, state.step, state.seconds) >= 1:
+            alive = _validate(state, judged, loss)
+            history.add(state, recipe.rate * state.slowed * rate)
+            if not alive:
+                warnings.append(_restart(state, recipe, pairs, on))
+        if run and state.seconds - saved > SECONDS_BETWEEN_CHECKPOINTS:
+            saved = state.seconds
+            state.save(run)
+        if watch:
+            watch(
+                Progress(
+                    _spent(recipe, state.step, state.seconds),
+                    state.step,
+                    state.seconds,
+                    state.train_loss,
+                    state.val_loss,
+                )
+            )
+
+    history.close()
+    if run:
+        checkpoint.clear(run)
+    return state.model(pairs, warnings)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; ``auto`` takes a GPU where there is one."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ModelError(
+            f"there is no device {name!r} here",
+            where="--device",
+            remedy="Leave --device out, or give cpu",
+        ) from None
+    return device
+
+
+def _spent(recipe: Recipe, step: int, seconds: float) -> float:
+    """Share of the budget used up."""
+    return step / recipe.steps if recipe.steps else seconds / (recipe.seconds or math.inf)
+
+
+def _epoch_ends(recipe: Recipe, step: int) -> bool:
+    return step % recipe.steps_per_epoch == 0
+
+
+def _tensor(array: object, device: torch.device) -> Tensor:
+    tensor = torch.as_tensor(array).to(device)
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _validate(
+    state: State,
+    judged: list[tuple[Tensor, ...]],
+    loss: Callable[[Tensor, Tensor], Tensor],
+) -> bool:
+    """Take the validation loss, keep the best weights; false where the network has died."""
+    state.network.eval()
+    restored = [state.network(inputs).float() for inputs, _ in judged]
+    losses = [loss(r, targets).item() for r, (_, targets) in zip(restored, judged, strict=True)]
+    state.observe(sum(losses) / len(losses))
+    return any(bool(r.max() > r.min()) for r in restored)
+
+
+def _restart(state: State, recipe: Recipe, pairs: LateralPairs, device: torch.device) -> str:
+    """Begin again with other weights where a last ReLU gives 0 everywhere: it cannot recover."""
+    if state.restarts >= MOST_RESTARTS:
+        raise ModelError(
+            f"the network died {state.restarts} times: its last ReLU gives 0 everywhere",
+            remedy="Choose --network auto, or a lower learning rate",
+        )
+    state.begin_again(recipe, pairs, device)
+    return (
+        f"The network died (its last ReLU gave 0 everywhere) at step {state.step}; training began "
+        f"again with other weights and {state.slowed:.2g} x the learning rate."
+    )
+
+
+def _diverged(state: State, recipe: Recipe) -> str:
+    if not state.best:
+        raise ModelError(
+            f"the loss became NaN or infinite at step {state.step}, before anything was learnt",
+            remedy=f"Choose a learning rate below {recipe.rate:g}",
+        )
+    return (
+        f"The loss became NaN or infinite at step {state.step} with learning rate "
+        f"{recipe.rate:g}; the best weights before that were kept."
+    )

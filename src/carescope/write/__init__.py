@@ -1,0 +1,1 @@
+"""Write images: casting, OME-TIFF."""

@@ -1,0 +1,24 @@
+"""Small simulated stacks that several tests share."""
+
+import numpy as np
+import pytest
+
+from carescope import Image, phantoms
+from carescope.physics import blur, psf
+
+VOXEL_UM = (0.8, 0.2, 0.2)
+
+
+@pytest.fixture(scope="session")
+def nuclei_volume():
+    """Isotropic density of a few nuclei, (64, 96, 112) float32."""
+    density, _ = phantoms.nuclei((64, 96, 112), 3, volume_per_nucleus_px3=15_000)
+    return blur.blur(density, psf.gaussian((1.5, 1.5, 1.5), (1.0, 1.0, 1.0)).values)
+
+
+@pytest.fixture(scope="session")
+def stack(nuclei_volume):
+    """Every 4th plane of it in grey levels, axes ZYX, with camera noise."""
+    noise = np.random.default_rng(0).normal(0, 4, nuclei_volume[::4].shape)
+    grey = 100 + 800 * nuclei_volume[::4] + noise
+    return Image(np.clip(grey, 0, None).astype(np.uint16), "ZYX", VOXEL_UM, (), "nuclei.tif")

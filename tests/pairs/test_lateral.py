@@ -1,0 +1,146 @@
+"""Pairs: what the network is shown is what an axial slice would show, and nothing else."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carescope import Grid, Image, Microscope, Recipe, pairs
+from carescope.errors import InputError
+from carescope.normalize import Affine
+from carescope.pairs.regions import GAP_PX, split
+from carescope.physics import blur, camera, psf, sampling
+
+NONE = frozenset()
+BOTH = frozenset({"flip", "turn"})
+
+
+def made(stack, *, kernel=None, noise=None, symmetries=BOTH, factor=4.0, **recipe):
+    grid = Grid(stack.size("Z"), factor, stack.voxel_um[0])
+    recipe = Recipe.of(**({"patch_px": 64, "batch_size": 8} | recipe))
+    return pairs.LateralPairs(stack, grid, kernel, Affine(0, 1), noise, symmetries, recipe)
+
+
+@given(st.integers(32, 2000), st.integers(60, 2000), st.floats(0.01, 0.4))
+def test_training_and_validation_share_no_pixel_and_keep_a_gap(rows, columns, fraction):
+    training, validation = split((rows, columns), fraction)
+    assert training.columns[0] == 0
+    assert validation.columns[1] == columns
+    assert validation.columns[0] - training.columns[1] == GAP_PX
+    assert min(training.shape) >= 32
+    assert min(validation.shape) >= 16
+
+
+def test_planes_too_small_to_be_cut_are_refused():
+    with pytest.raises(InputError, match="too small"):
+        split((31, 200), 0.1)
+
+
+@pytest.mark.parametrize("hidden", ["training", "validating"])
+def test_no_pixel_of_one_side_reaches_the_other(stack, hidden):
+    kernel = psf.gaussian((3, 1, 1), (1.0, 1.0, 1.0)).values.sum(1)
+    whole = made(stack, kernel=kernel, noise=camera.Noise(1, 100, 2))
+    region = getattr(whole, hidden)
+    grey = stack.array().astype(np.float32)
+    grey[:, :, slice(*region.columns)] = np.nan
+    whole.stack = Image(grey, "ZYX", stack.voxel_um)
+    seen = whole.validation() if hidden == "training" else [whole.batch(n) for n in range(10)]
+    assert all(np.isfinite(array).all() for batch in seen for array in batch)
+
+
+def test_targets_are_crops_of_lateral_slices(stack):
+    _, targets = made(stack, symmetries=NONE).batch(0)
+    planes = stack.array().astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(planes, (64, 64), axis=(1, 2))
+    for target in targets[:, 0]:
+        corner = windows[..., 0, 0] == target[0, 0]
+        assert any((windows[tuple(i)] == target).all() for i in np.argwhere(corner))
+
+
+def test_sampling_alone_passes_through_the_recorded_lines(stack):
+    inputs, targets = made(stack).batch(1)
+    for seen, target in zip(inputs[:, 0], targets[:, 0], strict=True):
+        same = np.flatnonzero(np.abs(seen - target).max(axis=1) < 1e-3)
+        assert np.diff(same).tolist() == [4] * (len(same) - 1)
+        assert len(same) == 16
+
+
+@pytest.mark.parametrize("factor", [4.0, 2.7])
+def test_degradation_is_blur_then_sampling_then_cubic_interpolation(stack, factor):
+    """Against the plain operators of physics on a whole slice, one line at a time."""
+    kernel = psf.gaussian((2, 0.8, 0.8), (1.0, 1.0, 1.0)).values.sum(1)
+    maker = made(stack, kernel=kernel, symmetries=NONE, factor=factor)
+    plane = np.random.default_rng(0).normal(size=(400, 64)).astype(np.float32)
+    rows = 64
+    reach = kernel.shape[0] // 2
+    margin = maker._margin + reach
+    window = plane[100 - margin : 100 + rows + margin][None]
+    window = np.pad(window, ((0, 0), (0, 0), (kernel.shape[1] // 2,) * 2), mode="symmetric")
+    seen = maker._degrade(np.random.default_rng(5), window, rows)[0]
+    phase = np.random.default_rng(5).uniform(0, factor)
+    phase = np.floor(phase) if factor == 4 else phase
+    blurred = blur.blur(plane, kernel)
+    lines = np.arange(100 - maker._margin + phase, 100 + rows + maker._margin - 1, factor)
+    recorded = sampling.cubic_matrix(lines, len(plane)) @ blurred
+    expected = (
+        sampling.cubic_matrix((np.arange(100, 164) - lines[0]) / factor, len(lines)) @ recorded
+    )
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
+
+
+def test_inputs_carry_the_noise_of_real_axial_slices():
+    """A flat stack: degraded lateral slices and interpolated axial ones spread alike."""
+    rng = np.random.default_rng(2)
+    grey = (200 + rng.normal(0, 10, (40, 128, 160))).astype(np.float32)
+    stack = Image(grey, "ZYX", (0.8, 0.2, 0.2))
+    kernel = psf.gaussian((6, 0, 0), (1.0, 1.0, 1.0)).values.sum(1)
+    inputs, _ = made(stack, kernel=kernel, noise=camera.Noise(0, 0, 10)).batch(0)
+    axial = sampling.upsample(grey[:, 0], Grid.of(stack))
+    assert inputs.std() == pytest.approx(axial.std(), rel=0.05)
+    silent, _ = made(stack, kernel=kernel).batch(0)
+    assert silent.std() < 0.4 * axial.std()
+
+
+def test_a_batch_depends_on_seed_and_number_alone(stack):
+    first, again = made(stack, seed=1), made(stack, seed=1)
+    again.batch(0)
+    np.testing.assert_array_equal(first.batch(7)[0], again.batch(7)[0])
+    assert not np.array_equal(first.batch(7)[0], first.batch(8)[0])
+    assert not np.array_equal(first.batch(7)[0], made(stack, seed=2).batch(7)[0])
+    for a, b in zip(first.validation(), made(stack, seed=1).validation(), strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+
+
+def test_asymmetric_optics_allow_no_turns(stack):
+    ramp = np.broadcast_to(np.arange(112, dtype=np.float32), (16, 96, 112)) + 1
+    level = Image(np.ascontiguousarray(ramp), "ZYX", stack.voxel_um)
+    for _, targets in (made(level, symmetries=NONE).batch(n) for n in range(3)):
+        assert (np.diff(targets, axis=3) > 0).all()
+    turned = np.concatenate([made(level).batch(n)[1] for n in range(3)])
+    assert (np.diff(turned, axis=2) != 0).any()
+
+
+def test_patches_lie_on_structure(stack):
+    grey = np.full((6, 128, 160), 10, np.uint16)
+    grey[3, 40:60, 50:70] = 1000
+    bright = Image(grey, "ZYX", stack.voxel_um)
+    _, targets = made(bright, patch_px=64).batch(0)
+    assert (targets.max(axis=(1, 2, 3)) == 1000).all()
+
+
+def test_stack_without_foreground_is_refused_with_the_threshold(stack):
+    grey = np.full((6, 128, 160), 10, np.uint16)
+    grey[:, :, -20:] = 1000  # structure in the validation band alone
+    with pytest.raises(InputError, match=r"no patch holds structure: none exceeds 4\d\d"):
+        made(Image(grey, "ZYX", stack.voxel_um))
+
+
+def test_from_volume_uses_the_split_kernel_by_default(stack):
+    scope = Microscope(psf.gaussian((0.8, 0.2, 0.2), (0.2, 0.2, 0.2)))
+    split_pairs = pairs.from_volume(stack, scope)
+    full_pairs = pairs.from_volume(stack, scope, Recipe(psf_mode="full"))
+    z = np.arange(split_pairs.kernel.shape[0]) - split_pairs.kernel.shape[0] // 2
+    variance = (split_pairs.kernel.sum(1) * z**2).sum()
+    assert variance == pytest.approx(4**2 - 1**2, rel=0.03)
+    assert split_pairs.kernel.shape[1] == 1
+    assert full_pairs.kernel.shape[1] > 1
