@@ -84,7 +84,7 @@ def main() -> None:
         f"commit {commit}, {os.cpu_count()} cores, {platform.machine()}, "
         f"{given.minutes:g} minutes of training, loss {given.loss}",
         "",
-        "| network | seed | weights | steps | bicubic (dB) | restored (dB) | gain | restoring (s) |",
+        "| network | seed | weights | steps | bicubic | restored (dB) | gain | restored in (s) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for network in given.networks:

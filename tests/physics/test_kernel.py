@@ -58,8 +58,7 @@ def test_every_kernel_is_one(psf):
 def test_only_negligible_rims_are_cut_off(psf):
     kernel, whole = full(psf), psf.values.sum(axis=1)
     kept = tuple(
-        slice((n - m) // 2, (n + m) // 2)
-        for n, m in zip(whole.shape, kernel.shape, strict=True)
+        slice((n - m) // 2, (n + m) // 2) for n, m in zip(whole.shape, kernel.shape, strict=True)
     )
     assert whole[kept].sum() > 1 - 3e-4
 

@@ -63,20 +63,23 @@ def _root(
 
 
 @app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo"),
-    minutes: Annotated[float, typer.Option(help="Training time of each restoration.")] = 1.5,
-    seed: o.Seed = 0,
-) -> None:
+@o.takes(
+    {
+        "out": (o.option(Path, "Folder for the results."), Path("demo")),
+        "minutes": (o.option(float, "Training time of each of the two restorations."), 1.5),
+        "seed": (o.option(int, "Of everything random."), 0),
+    }
+)
+def demo(given: dict[str, Any]) -> None:
     """Restore a real stack of nuclei from every 4th plane, and compare with the rest."""
     from carescope.app.progress import Watch
     from carescope.jobs.demo import demo as run
 
     with Watch() as watch:
         result = run(
-            out,
-            minutes=minutes,
-            seed=seed,
+            given["out"],
+            minutes=given["minutes"],
+            seed=given["seed"],
             command=command_line(),
             say=watch.say,
             watch_training=watch.training,
@@ -86,56 +89,53 @@ def demo(
     print(f"On the {result.unseen} planes that were never seen:")
     print(f"{'':<10}{'PSNR':>10}{'NRMSE':>9}{'SSIM':>8}")
     for row in result.scores:
-        print(f"{row['name']:<10}{row['psnr']:>7.2f} dB{row['nrmse']:>9.4f}{row['ssim']:>8.4f}")
+        print(f"{row['name']:<10}{row['psnr_db']:>7.2f} dB{row['nrmse']:>9.4f}{row['ssim']:>8.4f}")
     print(f"\nReport: {result.report}\nWith the optics undone too: {result.optics_report}")
 
 
 @app.command()
-def restore(
-    model: o.Model,
-    stacks: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="An OME-TIFF, or a folder for one each.")],
-    dtype: o.Dtype = "float32",
-    axes: o.Axes = None,
-    voxel_um: o.Voxel = None,
-    channel: o.Channel = None,
-    timepoint: o.Timepoint = None,
-    allow_incomplete: o.AllowIncomplete = False,
-    fill_nonfinite: o.FillNonfinite = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Go on where the geometry is not the model's.")
-    ] = False,
-    overwrite: o.Overwrite = False,
-    as_json: o.Json = False,
-) -> None:
+@o.takes(
+    {
+        "model": (o.argument(Path, "The model folder."), o.REQUIRED),
+        "stacks": (o.argument(list[Path], "Image files."), o.REQUIRED),
+        "out": (o.option(Path, "An OME-TIFF, or a folder for one each."), o.REQUIRED),
+        "force": (
+            o.option(bool, "Go on where the geometry is not the model's.", "--force"),
+            False,
+        ),
+    },
+    o.WRITING,
+    o.RESULT,
+    o.READING,
+)
+def restore(given: dict[str, Any]) -> None:
     """Restore stacks with a model; the model knows what restoring means."""
-    given = dict(locals())
     from carescope.app.progress import Watch
     from carescope.jobs import restore as job
     from carescope.model import load
 
-    loaded = load(model)
-    targets = job.outputs(stacks, out)
+    model, overwrite = load(given["model"]), given["overwrite"]
+    targets = job.outputs(given["stacks"], given["out"])
     for target in targets:
-        job.check_output(target, overwrite=overwrite)
+        job.check_output(target, given["dtype"], overwrite=overwrite)
+    stacks = [open_given(given | {"stack": path}) for path in given["stacks"]]
     done = []
-    with Watch(quiet=as_json) as watch:
-        for path, target in zip(stacks, targets, strict=True):
-            image, warnings = open_given(given | {"stack": path})
+    with Watch(quiet=given["as_json"]) as watch:
+        for (stack, warnings), target in zip(stacks, targets, strict=True):
             for warning in warnings:
-                watch.say(f"warning: {path.name}: {warning}")
+                watch.say(f"warning: {stack.source}: {warning}")
             written = job.restore_file(
-                loaded,
-                image,
+                model,
+                stack,
                 target,
-                dtype=dtype,
+                dtype=given["dtype"],
                 overwrite=overwrite,
-                force=force,
+                force=given["force"],
                 provenance={"command": command_line()},
                 watch=watch.restoring,
             )
             done.append({"restored": str(target), "clipped": written.clipped})
-    if as_json:
+    if given["as_json"]:
         print(json.dumps(done))
     else:
         for row in done:
@@ -143,80 +143,80 @@ def restore(
 
 
 @app.command()
-def evaluate(
-    restored: o.Stack,
-    truth: Annotated[Path, typer.Argument(help="The true image.", show_default=False)],
-    axes: o.Axes = None,
-    as_json: o.Json = False,
-) -> None:
+@o.takes(
+    {
+        "restored": (o.argument(Path, "The restored image."), o.REQUIRED),
+        "truth": (o.argument(Path, "The true image."), o.REQUIRED),
+    },
+    o.AXES,
+    {"as_json": o.RESULT["as_json"]},
+)
+def evaluate(given: dict[str, Any]) -> None:
     """NRMSE, SSIM and PSNR of a restoration, as the papers define them."""
     from carescope.jobs.compare import compare
 
-    print_facts(compare(restored, truth, axes=axes), as_json)
+    print_facts(compare(given["restored"], given["truth"], axes=given["axes"]), given["as_json"])
 
 
 @app.command()
-def psf(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            help="gaussian, widefield, confocal, twophoton or lightsheet.", show_default=False
-        ),
-    ],
-    out: o.Out,
-    voxel_um: Annotated[
-        Any, typer.Option(help="Voxel size of the PSF in um.", parser=o.triple, metavar="Z,Y,X")
-    ],
-    na: o.Na = None,
-    na_illum: o.NaIllum = None,
-    wavelength_um: o.Wavelength = None,
-    refractive_index: o.RefractiveIndex = None,
-    sigma_um: o.Sigma = None,
-    overwrite: o.Overwrite = False,
-    as_json: o.Json = False,
-) -> None:
+@o.takes(
+    {
+        "kind": (
+            o.argument(str, "gaussian, widefield, confocal, twophoton or lightsheet."),
+            o.REQUIRED,
+        )
+    },
+    o.OUT,
+    {
+        "voxel_um": (
+            o.option(Any, "Voxel size of the PSF in um.", parser=o.triple, metavar="Z,Y,X"),
+            o.REQUIRED,
+        )
+    },
+    o.LENS,
+    o.RESULT,
+)
+def psf(given: dict[str, Any]) -> None:
     """Write the point-spread function of a microscope as an OME-TIFF."""
     from carescope.jobs.optics import write_psf
 
     facts = write_psf(
-        kind,
-        out,
-        voxel_um,
-        na=na,
-        na_illum=na_illum,
-        wavelength_um=wavelength_um,
-        refractive_index=refractive_index,
-        sigma_um=sigma_um,
-        overwrite=overwrite,
+        given["kind"],
+        given["out"],
+        given["voxel_um"],
+        overwrite=given["overwrite"],
+        **{name: given[name] for name in o.LENS},
     )
-    print_facts(facts, as_json)
+    print_facts(facts, given["as_json"])
 
 
 @app.command()
-def check(
-    files: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
-    axes: o.Axes = None,
-    as_json: o.Json = False,
-) -> None:
-    """Look at every pixel of images: are they whole, finite and not constant?"""
+@o.takes(
+    {"files": (o.argument(list[Path], "Image files."), o.REQUIRED)},
+    o.AXES,
+    {"as_json": o.RESULT["as_json"]},
+)
+def check(given: dict[str, Any]) -> None:
+    """Look at every pixel of images, whether they are whole, finite and not constant."""
     from carescope.jobs.assess import check_files
 
-    results = check_files(files, axes=axes)
-    if as_json:
+    results = check_files(given["files"], axes=given["axes"])
+    if given["as_json"]:
         print(json.dumps(results))
-    for row in results if not as_json else []:
+    for row in results if not given["as_json"] else []:
         print(f"{'ok  ' if row['ok'] else 'BAD '} {row['file']}: {row['says']}")
     if not all(row["ok"] for row in results):
         raise typer.Exit(3)
 
 
 @app.command()
-def info(
-    path: Annotated[Path, typer.Argument(help="An image or a model folder.", show_default=False)],
-    axes: o.Axes = None,
-    as_json: o.Json = False,
-) -> None:
+@o.takes(
+    {"path": (o.argument(Path, "An image or a model folder."), o.REQUIRED)},
+    o.AXES,
+    {"as_json": o.RESULT["as_json"]},
+)
+def info(given: dict[str, Any]) -> None:
     """What is known of an image or a model."""
     from carescope.jobs.assess import describe
 
-    print_facts(describe(path, axes=axes), as_json)
+    print_facts(describe(given["path"], axes=given["axes"]), given["as_json"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from carescope.app import options as o
 from carescope.app.given import command_line, open_given, print_facts
@@ -14,74 +13,36 @@ if TYPE_CHECKING:
     from carescope.jobs.inputs import Optics
     from carescope.recipe import Recipe
 
+KEPT: o.Group = {"model": (o.option(Path | None, "Folder that keeps what was learnt."), None)}
+MODEL: o.Group = {"model": (o.option(Path, "Folder for the model."), o.REQUIRED)}
+REPORT: o.Group = {
+    "report": (o.option(Path | None, "Where to write the report; beside the output if not."), None)
+}
 
-def isotropic(
-    stack: o.Stack,
-    out: o.Out,
-    model: Annotated[
-        Path | None, typer.Option(help="Folder that keeps what was learnt.", show_default=False)
-    ] = None,
-    report: o.Report = None,
-    dtype: o.Dtype = "float32",
-    axes: o.Axes = None,
-    voxel_um: o.Voxel = None,
-    channel: o.Channel = None,
-    timepoint: o.Timepoint = None,
-    allow_incomplete: o.AllowIncomplete = False,
-    fill_nonfinite: o.FillNonfinite = False,
-    factor: o.Factor = None,
-    psf: o.Psf = "none",
-    psf_mode: o.PsfMode = "split",
-    psf_voxel_um: o.PsfVoxel = None,
-    na: o.Na = None,
-    na_illum: o.NaIllum = None,
-    wavelength_um: o.Wavelength = None,
-    refractive_index: o.RefractiveIndex = None,
-    sigma_um: o.Sigma = None,
-    network: o.Network = "auto",
-    minutes: o.Minutes = None,
-    steps: o.Steps = None,
-    loss: o.Loss = "mse",
-    schedule: o.Schedule = "cosine",
-    learning_rate: o.LearningRate = None,
-    batch_size: o.BatchSize = 16,
-    patch_px: o.PatchPx = 128,
-    noise: o.Noise = "match",
-    precision: o.Precision = "auto",
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    tensorboard: o.Tensorboard = None,
-    overwrite: o.Overwrite = False,
-    as_json: o.Json = False,
-) -> None:
+
+@o.takes(o.STACK, o.OUT, KEPT, REPORT, o.WRITING, o.RESULT, o.READING, o.OPTICS, o.TRAINING)
+def isotropic(given: dict[str, Any]) -> None:
     """Learn from one anisotropic stack, restore it to isotropic resolution, and report."""
-    given = dict(locals())
     from carescope.app.progress import Watch
-    from carescope.files import atomic
     from carescope.jobs import isotropic as job
-    from carescope.jobs import restore
-    from carescope.model import check_absent
 
     recipe, optics = _recipe(given), _optics(given)
-    page = report or job.report_path(out)
-    restore.check_output(out, overwrite=overwrite)
-    atomic.check_writable(page, overwrite=overwrite)
-    if model:
-        check_absent(model, overwrite=overwrite)
-    image, warnings = open_given(given)
-    with Watch(quiet=as_json) as watch:
+    page = given["report"] or job.report_path(given["out"])
+    job.check(given["out"], page, given["model"], given["dtype"], overwrite=given["overwrite"])
+    stack, warnings = open_given(given)
+    with Watch(quiet=given["as_json"]) as watch:
         written, page, _ = job.isotropic(
-            image,
-            out,
+            stack,
+            given["out"],
             optics,
             recipe,
-            factor=factor,
-            folder=model,
+            factor=given["factor"],
+            folder=given["model"],
             page=page,
-            dtype=dtype,
-            overwrite=overwrite,
-            device=device,
-            tensorboard=tensorboard,
+            dtype=given["dtype"],
+            overwrite=given["overwrite"],
+            device=given["device"],
+            tensorboard=given["tensorboard"],
             command=command_line(),
             warnings=warnings,
             watch_training=watch.training,
@@ -94,77 +55,36 @@ def isotropic(
         "clipped": written.clipped,
         "report": page,
     }
-    print_facts(facts | ({"model": model} if model else {}), as_json)
+    print_facts(facts | ({"model": given["model"]} if given["model"] else {}), given["as_json"])
 
 
-def train_isotropic(
-    stack: o.Stack,
-    model: Annotated[Path, typer.Option(help="Folder for the model.", show_default=False)],
-    axes: o.Axes = None,
-    voxel_um: o.Voxel = None,
-    channel: o.Channel = None,
-    timepoint: o.Timepoint = None,
-    allow_incomplete: o.AllowIncomplete = False,
-    fill_nonfinite: o.FillNonfinite = False,
-    factor: o.Factor = None,
-    psf: o.Psf = "none",
-    psf_mode: o.PsfMode = "split",
-    psf_voxel_um: o.PsfVoxel = None,
-    na: o.Na = None,
-    na_illum: o.NaIllum = None,
-    wavelength_um: o.Wavelength = None,
-    refractive_index: o.RefractiveIndex = None,
-    sigma_um: o.Sigma = None,
-    network: o.Network = "auto",
-    minutes: o.Minutes = None,
-    steps: o.Steps = None,
-    loss: o.Loss = "mse",
-    schedule: o.Schedule = "cosine",
-    learning_rate: o.LearningRate = None,
-    batch_size: o.BatchSize = 16,
-    patch_px: o.PatchPx = 128,
-    noise: o.Noise = "match",
-    precision: o.Precision = "auto",
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    tensorboard: o.Tensorboard = None,
-    overwrite: o.Overwrite = False,
-    as_json: o.Json = False,
-) -> None:
+@o.takes(o.STACK, MODEL, o.RESULT, o.READING, o.OPTICS, o.TRAINING)
+def train_isotropic(given: dict[str, Any]) -> None:
     """Learn to restore stacks of one kind; the same command again resumes a run cut short."""
-    given = dict(locals())
     from carescope.app.progress import Watch
     from carescope.jobs.isotropic import learn
     from carescope.model import check_absent
 
     recipe, optics = _recipe(given), _optics(given)
-    check_absent(model, overwrite=overwrite)
-    image, warnings = open_given(given)
-    with Watch(quiet=as_json) as watch:
+    check_absent(given["model"], overwrite=given["overwrite"])
+    stack, warnings = open_given(given)
+    with Watch(quiet=given["as_json"]) as watch:
         learnt = learn(
-            image,
+            stack,
             optics,
             recipe,
-            factor=factor,
-            folder=model,
-            overwrite=overwrite,
-            device=device,
-            tensorboard=tensorboard,
+            factor=given["factor"],
+            folder=given["model"],
+            overwrite=given["overwrite"],
+            device=given["device"],
+            tensorboard=given["tensorboard"],
             watch=watch.training,
         )
         for warning in [*warnings, *learnt.warnings]:
             watch.say(f"warning: {warning}")
-    facts = learnt.model.facts
-    print_facts(
-        {
-            "model": model,
-            "steps": facts["steps"],
-            "seconds": facts["seconds"],
-            "best_validation_loss": facts["best_validation_loss"],
-            "sha256": learnt.model.sha256,
-        },
-        as_json,
-    )
+    kept = ("steps", "seconds", "best_validation_loss")
+    facts = {name: learnt.model.facts[name] for name in kept}
+    print_facts({"model": given["model"], **facts, "sha256": learnt.model.sha256}, given["as_json"])
 
 
 def _recipe(given: dict[str, Any]) -> Recipe:
@@ -174,8 +94,6 @@ def _recipe(given: dict[str, Any]) -> Recipe:
 
 
 def _optics(given: dict[str, Any]) -> Optics:
-    from dataclasses import fields
-
     from carescope.jobs.inputs import Optics
 
     return Optics(**{field.name: given[field.name] for field in fields(Optics)})

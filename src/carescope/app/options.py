@@ -1,13 +1,43 @@
-"""Options that several commands share, each spelt and explained once."""
+"""Options that several commands share, each spelt and explained once.
+
+A group is a table: name of the argument, its type and help, its default. `takes` gives a command
+the options of several groups; the command gets them as one mapping by name.
+"""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-OPTICS, TRAINING, READING = "Optics", "Training", "Reading the file"
+Group = dict[str, tuple[Any, Any]]
+REQUIRED = inspect.Parameter.empty
+
+
+def takes(*groups: Group) -> Callable[[Callable[[dict[str, Any]], None]], Callable[..., None]]:
+    """Give a command the options of `groups`, in their order."""
+    options = {name: option for group in groups for name, option in group.items()}
+
+    def decorate(command: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+        def called(**given: Any) -> None:
+            command(given)
+
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        called.__annotations__ = {name: kind for name, (kind, _) in options.items()}
+        called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+                )
+                for name, (kind, default) in options.items()
+            ]
+        )
+        return called
+
+    return decorate
 
 
 def triple(text: str) -> tuple[float, float, float]:
@@ -23,89 +53,125 @@ def triple(text: str) -> tuple[float, float, float]:
     return (numbers[0], numbers[1], numbers[2])
 
 
-def _option(text: str, *names: str, panel: str | None = None, **more: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=panel, show_default=True, **more)
+def option(kind: Any, text: str, *names: str, panel: str | None = None, **more: Any) -> Any:
+    """An option of a type, with its help."""
+    return Annotated[kind, typer.Option(*names, help=text, rich_help_panel=panel, **more)]
 
 
-def _triple(text: str, panel: str, name: str) -> Any:
-    return _option(text, name, panel=panel, parser=triple, metavar="Z,Y,X")
+def argument(kind: Any, text: str) -> Any:
+    """A positional argument of a type, with its help."""
+    return Annotated[kind, typer.Argument(help=text, show_default=False)]
 
 
-Stack = Annotated[Path, typer.Argument(help="The image file.", show_default=False)]
-Model = Annotated[Path, typer.Argument(help="The model folder.", show_default=False)]
-Out = Annotated[Path, _option("Where to write the OME-TIFF.")]
-Overwrite = Annotated[bool, _option("Replace files that exist.", "--overwrite")]
-Json = Annotated[bool, _option("Print results as JSON for machines.", "--json")]
-Dtype = Annotated[
-    str, _option("Type of the output: float32, or uint8, uint16 with clipping counted.")
-]
-Report = Annotated[
-    Path | None, _option("Where to write the report; <out>.report.html by default.", "--report")
-]
+def _panel(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Makers of options and of triples under one heading of the help."""
 
-Axes = Annotated[
-    str | None, _option("Dimensions of the array where the file does not say.", panel=READING)
-]
-Voxel = Annotated[Any, _triple("Voxel size in um, instead of the file's.", READING, "--voxel-um")]
-Channel = Annotated[int | None, _option("Which channel, from 0.", panel=READING, min=0)]
-Timepoint = Annotated[int | None, _option("Which time point, from 0.", panel=READING, min=0)]
-AllowIncomplete = Annotated[
-    bool, _option("Use the complete planes of a damaged file.", "--allow-incomplete", panel=READING)
-]
-FillNonfinite = Annotated[
-    bool, _option("Take NaN and infinite pixels as dark.", "--fill-nonfinite", panel=READING)
-]
+    def plain(kind: Any, text: str, *names: str, **more: Any) -> Any:
+        return option(kind, text, *names, panel=name, **more)
 
-Factor = Annotated[
-    float | None,
-    _option("Restored planes per recorded plane; by default step / pixel size.", panel=OPTICS),
-]
-Psf = Annotated[
-    str,
-    _option(
-        "none (undo the sampling alone), gaussian, widefield, confocal, twophoton, lightsheet, "
-        "or the TIFF of a measured PSF.",
-        panel=OPTICS,
+    def numbers(text: str, spelt: str) -> Any:
+        return option(Any, text, spelt, panel=name, parser=triple, metavar="Z,Y,X")
+
+    return plain, numbers
+
+
+_reading, _reading_triple = _panel("Reading the file")
+_optics, _optics_triple = _panel("Optics")
+_training, _ = _panel("Training")
+
+STACK: Group = {"stack": (argument(Path, "The image file."), REQUIRED)}
+
+OUT: Group = {
+    "out": (option(Path, "Where to write the OME-TIFF."), REQUIRED),
+}
+
+WRITING: Group = {
+    "dtype": (
+        option(str, "Type of the output: float32, or uint8, uint16 with clipping counted."),
+        "float32",
     ),
-]
-PsfMode = Annotated[
-    str,
-    _option(
-        "split: up to the lateral resolution. full: also deconvolve the lateral blur.",
-        panel=OPTICS,
-    ),
-]
-PsfVoxel = Annotated[Any, _triple("Voxel size of a measured PSF in um.", OPTICS, "--psf-voxel-um")]
-Na = Annotated[float | None, _option("Numerical aperture of the detection.", panel=OPTICS)]
-NaIllum = Annotated[float | None, _option("That of a light sheet.", panel=OPTICS)]
-Wavelength = Annotated[
-    float | None,
-    _option("Emission wavelength in um (twophoton: excitation).", "--wavelength-um", panel=OPTICS),
-]
-RefractiveIndex = Annotated[
-    float | None, _option("Of the immersion; water (1.33) by default.", panel=OPTICS)
-]
-Sigma = Annotated[Any, _triple("Gaussian standard deviations in um.", OPTICS, "--sigma-um")]
+}
 
-Network = Annotated[
-    str, _option("auto (best within the time given), care, isonet1, isonet2.", panel=TRAINING)
-]
-Minutes = Annotated[float | None, _option("Wall time of training; 5 by default.", panel=TRAINING)]
-Steps = Annotated[
-    int | None, _option("Exact number of training steps instead; repeatable.", panel=TRAINING)
-]
-Loss = Annotated[str, _option("mse, mae or psnr (IsoNet's).", panel=TRAINING)]
-Schedule = Annotated[str, _option("cosine, or plateau (CARE's).", panel=TRAINING)]
-LearningRate = Annotated[
-    float | None, _option("Adam's; each network has its own default.", panel=TRAINING)
-]
-BatchSize = Annotated[int, _option("Patches a step.", panel=TRAINING)]
-PatchPx = Annotated[int, _option("Side of a patch, a multiple of 16.", panel=TRAINING)]
-Seed = Annotated[int, _option("Of everything random.", panel=TRAINING)]
-Noise = Annotated[
-    str,
-    _option("match: the network meets the noise of axial slices. none: no noise.", panel=TRAINING),
-]
-Precision = Annotated[str, _option("auto, float32 or bfloat16, in training.", panel=TRAINING)]
-Device = Annotated[str, _option("auto, cpu, cuda or mps.", panel=TRAINING)]
-Tensorboard = Annotated[str | None, _option("Folder for TensorBoard events.", panel=TRAINING)]
+RESULT: Group = {
+    "overwrite": (option(bool, "Replace files that exist.", "--overwrite"), False),
+    "as_json": (option(bool, "Print results as JSON for machines.", "--json"), False),
+}
+
+AXES: Group = {
+    "axes": (_reading(str | None, "Dimensions of the array where the file does not say."), None),
+}
+
+READING: Group = AXES | {
+    "voxel_um": (_reading_triple("Voxel size in um, instead of the file's.", "--voxel-um"), None),
+    "channel": (_reading(int | None, "Which channel, from 0.", min=0), None),
+    "timepoint": (_reading(int | None, "Which time point, from 0.", min=0), None),
+    "allow_incomplete": (
+        _reading(bool, "Use the complete planes of a damaged file.", "--allow-incomplete"),
+        False,
+    ),
+    "fill_nonfinite": (
+        _reading(bool, "Take NaN and infinite pixels as dark.", "--fill-nonfinite"),
+        False,
+    ),
+}
+
+LENS: Group = {
+    "na": (_optics(float | None, "Numerical aperture of the detection."), None),
+    "na_illum": (_optics(float | None, "That of a light sheet."), None),
+    "wavelength_um": (
+        _optics(float | None, "Emission wavelength in um (twophoton: excitation)."),
+        None,
+    ),
+    "refractive_index": (_optics(float | None, "Of the immersion; water (1.33) by default."), None),
+    "sigma_um": (_optics_triple("Gaussian standard deviations in um.", "--sigma-um"), None),
+}
+
+OPTICS: Group = {
+    "factor": (
+        _optics(
+            float | None, "Restored planes per recorded plane; by default plane distance / pixel."
+        ),
+        None,
+    ),
+    "psf": (
+        _optics(
+            str,
+            "none (undo the sampling alone), gaussian, widefield, confocal, twophoton, lightsheet, "
+            "or the TIFF of a measured PSF.",
+        ),
+        "none",
+    ),
+    "psf_mode": (
+        _optics(str, "split: up to the lateral resolution. full: undo the lateral blur too."),
+        "split",
+    ),
+    "psf_voxel_um": (_optics_triple("Voxel size of a measured PSF in um.", "--psf-voxel-um"), None),
+} | LENS
+
+TRAINING: Group = {
+    "network": (
+        _training(str, "auto (best within the time given), care, isonet1 or isonet2."),
+        "auto",
+    ),
+    "minutes": (_training(float | None, "Wall time of training; 5 by default."), None),
+    "steps": (
+        _training(int | None, "Exact number of training steps instead; repeatable."),
+        None,
+    ),
+    "loss": (_training(str, "mse, mae or psnr (IsoNet's)."), "mse"),
+    "schedule": (_training(str, "cosine, or plateau (CARE's)."), "cosine"),
+    "learning_rate": (
+        _training(float | None, "Adam's; each network has its own default."),
+        None,
+    ),
+    "batch_size": (_training(int, "Patches a step."), 16),
+    "patch_px": (_training(int, "Side of a patch, a multiple of 16."), 128),
+    "noise": (
+        _training(str, "match: the network meets the noise of axial slices. none: no noise."),
+        "match",
+    ),
+    "precision": (_training(str, "auto, float32 or bfloat16, in training."), "auto"),
+    "seed": (_training(int, "Of everything random."), 0),
+    "device": (_training(str, "auto, cpu, cuda or mps."), "auto"),
+    "tensorboard": (_training(str | None, "Folder for TensorBoard events."), None),
+}

@@ -139,8 +139,7 @@ def isotropic(
         Scores are empty without a truth.
     """
     page = page or report_path(out)
-    check_output(out, overwrite=overwrite)
-    atomic.check_writable(page, overwrite=overwrite)
+    check(out, page, folder, dtype, overwrite=overwrite)
     learnt = learn(
         stack,
         optics,
@@ -180,6 +179,16 @@ def isotropic(
     )
     atomic.write_text(page, text, overwrite=overwrite)
     return written, page, scores
+
+
+def check(
+    out: Path, page: Path, folder: Path | None, dtype: str, *, overwrite: bool = False
+) -> None:
+    """Refuse, before any work, what could not be written in the end."""
+    check_output(out, dtype, overwrite=overwrite)
+    atomic.check_writable(page, overwrite=overwrite)
+    if folder:
+        model.check_absent(folder, overwrite=overwrite)
 
 
 def score(truth: npt.NDArray[Any], stack: Image, written: Written) -> list[dict[str, Any]]:

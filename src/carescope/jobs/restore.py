@@ -24,6 +24,8 @@ CAUTION = (
     "fluorophores (Weigert et al. 2018)."
 )
 
+DTYPES = ("float32", "uint8", "uint16", "int16")
+
 
 @dataclass(frozen=True)
 class Written:
@@ -35,8 +37,14 @@ class Written:
     clipped: int
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
+def check_output(path: Path, dtype: str = "float32", *, overwrite: bool = False) -> None:
     """Refuse an output that could not be written, before any work."""
+    if dtype not in DTYPES:
+        raise UsageError(
+            f"images of type {dtype!r} are not written",
+            where="--dtype",
+            remedy=f"Choose one of {', '.join(DTYPES)}",
+        )
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise UsageError(
             f"the output format {path.suffix or 'without a suffix'!r} is not known",
@@ -81,7 +89,7 @@ def restore_file(
     Written
         With the count of values that did not fit `dtype`.
     """
-    check_output(out, overwrite=overwrite)
+    check_output(out, dtype, overwrite=overwrite)
     grid = predict.geometry(model, stack, force=force)
     voxel = predict.voxel_um(stack, grid)
     shape = (grid.restored_planes, stack.size("Y"), stack.size("X"))

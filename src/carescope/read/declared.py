@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Formats that put planes, or their order, where a plain reading of the pages misses them.
 _VENDORS = ("stk", "lsm", "fluoview", "nih", "scanimage", "ndtiff", "mmstack", "eer", "ndpi")
+PAGES = "its pages"  # who speaks for a file without metadata
 # A plain TIFF's resolution is mostly a printer's; beyond this many micrometres we take it so.
 _LARGEST_PLAIN_PIXEL_UM = 20.0
 
@@ -201,7 +202,7 @@ def _plain(first: tifffile.TiffPage, pages: list[Page]) -> Declared:
     flat = len(pages) == 1 and y is not None and x is not None
     believable = flat and 0 < max(y or 0, x or 0) <= _LARGEST_PLAIN_PIXEL_UM
     return Declared(
-        "its pages",
+        PAGES,
         "YX" if len(pages) == 1 else "?YX",
         (page.height, page.width) if len(pages) == 1 else (len(pages), page.height, page.width),
         voxel_um=units.voxel(1.0, y, x) if believable else None,

@@ -10,7 +10,7 @@ from carescope import axes as ax
 from carescope.errors import InputError
 from carescope.image import Image, VoxelSize
 from carescope.read import chain, decode, ome
-from carescope.read.declared import Declared, declare
+from carescope.read.declared import PAGES, Declared, declare
 from carescope.read.page import NONE, THROUGH_TIFFFILE, Page, parse
 from carescope.read.planes import Planes
 from carescope.read.reconcile import reconcile
@@ -172,12 +172,12 @@ def _leading(
 
 def _incomplete(contents: _Contents, held: int, where: str) -> InputError:
     declared = contents.declared
-    if held < declared.planes:
+    if declared.by != PAGES and held < declared.planes:
         what = f"is incomplete: it holds {held} whole planes of {declared.planes}"
+    elif contents.complaint:
+        what = f"is damaged or cut short: {contents.complaint}"
     else:
-        what = "is damaged: its chain of pages is cut"
-        if contents.complaint:
-            what = f"is damaged: {contents.complaint}"
+        what = f"is incomplete: its chain of pages breaks off after {len(contents.pages)}"
     return InputError(what, where=where, remedy=COPY_AGAIN)
 
 

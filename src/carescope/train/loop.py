@@ -24,6 +24,8 @@ from carescope.train.state import State
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 MOST_RESTARTS = 8
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -87,23 +89,13 @@ def fit(
 
     while (done := _spent(recipe, state.step, time.monotonic() - began)) < 1:
         rate = cosine(state.step, done) if recipe.schedule == "cosine" else state.plateau.scale
-        for group in state.optimizer.param_groups:
-            group["lr"] = recipe.rate * state.slowed * rate
-        inputs, targets = (_tensor(array, on) for array in pairs.batch(state.step))
-        state.network.train()
-        torch.manual_seed((recipe.seed << 32) + state.step)  # dropout: the same after a resume
-        with precision.autocast(dtype, on):
-            restored = state.network(inputs)
-        value = loss(restored.float(), targets)
+        batch = tuple(_tensor(array, on) for array in pairs.batch(state.step))
+        value = _loss_of(state, batch, loss, dtype)
         if not math.isfinite(value.item()):
             warnings.append(_diverged(state, recipe))
             break
-        state.optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        state.optimizer.step()
-        state.step += 1
+        _update(state, value, recipe.rate * state.slowed * rate)
         state.seconds = time.monotonic() - began
-        state.train_loss = value.item()
 
         if _epoch_ends(recipe, state.step) or _spent(recipe, state.step, state.seconds) >= 1:
             alive = _validate(state, judged, loss)
@@ -162,11 +154,32 @@ def _tensor(array: object, device: torch.device) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
+def _loss_of(state: State, batch: tuple[Tensor, ...], loss: Loss, dtype: torch.dtype) -> Tensor:
+    """The training loss of one batch."""
+    inputs, targets = batch
+    state.network.train()
+    torch.manual_seed((state.recipe.seed << 32) + state.step)  # dropout: same after a resume
+    with precision.autocast(dtype, inputs.device):
+        restored = state.network(inputs)
+    return loss(restored.float(), targets)
+
+
+def _update(state: State, value: Tensor, learning_rate: float) -> None:
+    """One step of Adam."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate
+    state.optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    state.optimizer.step()
+    state.step += 1
+    state.train_loss = value.item()
+
+
 @torch.no_grad()
 def _validate(
     state: State,
     judged: list[tuple[Tensor, ...]],
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Loss,
 ) -> bool:
     """Take the validation loss, keep the best weights; false where the network has died."""
     state.network.eval()
