@@ -7,8 +7,13 @@ from carescope.errors import UsageError
 
 
 def test_misspelt_key_names_the_nearest():
-    with pytest.raises(UsageError, match="did you mean 'minutes'"):
+    with pytest.raises(UsageError, match=r"no 'minuts' \(did you mean 'minutes'\?\). Leave out"):
         Recipe.of(minuts=3)
+
+
+def test_the_remedy_names_the_options():
+    with pytest.raises(UsageError, match="Correct --loss and --batch-size"):
+        Recipe.of(batch_size=0, loss="foo")
 
 
 @pytest.mark.parametrize("name", sorted(Recipe.model_fields))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from carescope import model
     from carescope import net as net
     from carescope import pairs as pairs
+    from carescope import phantoms as phantoms
     from carescope import physics as physics
     from carescope.grid import Grid as Grid
     from carescope.image import Image as Image
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from carescope.read import open as open
     from carescope.recipe import Recipe as Recipe
     from carescope.train import fit as fit
+    from carescope.write.tiff import save as save
 
     load_model = model.load
+    save_model = model.save
 
 __version__ = "0.1.0"
 
@@ -39,8 +42,11 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "net": ("carescope.net", None),
     "open": ("carescope.read", "open"),
     "pairs": ("carescope.pairs", None),
+    "phantoms": ("carescope.phantoms", None),
     "physics": ("carescope.physics", None),
     "restore": ("carescope.predict", "restore"),
+    "save": ("carescope.write.tiff", "save"),
+    "save_model": ("carescope.model", "save"),
 }
 
 

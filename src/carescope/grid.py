@@ -49,7 +49,7 @@ class Grid:
         if not 1.0 <= self.factor <= 100.0:
             raise InputError(
                 f"the factor {self.factor:g} is not between 1 and 100",
-                remedy="The factor is the plane distance over the pixel size; check --voxel-um",
+                remedy="It is plane distance / pixel size: check --voxel-um, or --factor if given",
             )
         if not (math.isfinite(self.step_um) and self.step_um > 0):
             raise InputError(
@@ -58,7 +58,7 @@ class Grid:
             )
 
     @classmethod
-    def of(cls, stack: Image, *, factor: float | None = None, step_um: float | None = None) -> Grid:
+    def of(cls, stack: Image, *, factor: float | None = None) -> Grid:
         """The geometry of a stack.
 
         Parameters
@@ -67,8 +67,6 @@ class Grid:
             Axes ZYX, with a voxel size.
         factor
             Restored planes per recorded plane; where None, plane distance over pixel size.
-        step_um
-            Plane distance; the stack's own where None.
 
         Raises
         ------
@@ -83,14 +81,13 @@ class Grid:
                 remedy="Choose one with --channel or --timepoint, or name the axes with --axes",
             )
         step, y, x = stack.voxel()
-        step = step_um or step
         if abs(y / x - 1) > 0.01:
             raise InputError(
                 f"pixels of {y:g} x {x:g} um are not square",
                 where=stack.source,
                 remedy="Resample the planes to square pixels, or correct them with --voxel-um",
             )
-        factor = factor or step / x
+        factor = step / x if factor is None else factor
         if 0.9 < factor < 1.02:  # rounding in metadata: planes as far apart as pixels
             factor = 1.0
         try:

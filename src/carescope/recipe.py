@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from carescope.errors import UsageError
 
@@ -34,24 +34,27 @@ class Recipe(BaseModel):
     schedule: Literal["cosine", "plateau"] = "cosine"
     learning_rate: float | None = Field(None, gt=0, lt=1)
     batch_size: int = Field(16, ge=1, le=1024)
-    patch_px: int = Field(128, ge=32, le=1024)
+    patch_px: int = Field(128, ge=32, le=1024, multiple_of=16)  # the networks' pooling grid
     minutes: float | None = Field(None, gt=0, le=60 * 24 * 30)
     steps: int | None = Field(None, ge=1)
     steps_per_epoch: int = Field(100, ge=1)
     percentiles: tuple[float, float] = (2.0, 99.8)
     validation_fraction: float = Field(0.1, gt=0, lt=0.5)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.minutes is not None and self.steps is not None:
-            raise ValueError("give minutes or steps, not both")
-        if not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
-            raise ValueError("percentiles must rise within 0 to 100")
-        if self.patch_px % 16:
-            raise ValueError("patch_px must be a multiple of 16, the networks' pooling grid")
+            raise ValueError("--minutes and --steps exclude each other")
         return self
+
+    @field_validator("percentiles")
+    @classmethod
+    def _rising(cls, percentiles: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= percentiles[0] < percentiles[1] <= 100:
+            raise ValueError("percentiles must rise within 0 to 100")
+        return percentiles
 
     @classmethod
     def of(cls, **values: Any) -> Recipe:
@@ -65,7 +68,16 @@ class Recipe(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise UsageError("; ".join(map(_explain, error.errors())), where="recipe") from None
+            found = error.errors()
+            known = [
+                str(e["loc"][0]) for e in found if e["loc"] and e["loc"][0] in cls.model_fields
+            ]
+            options = " and ".join(f"--{name.replace('_', '-')}" for name in known)
+            raise UsageError(
+                "; ".join(map(_explain, found)),
+                where="recipe",
+                remedy=f"Correct {options}" if options else "Leave out what does not belong",
+            ) from None
 
     @property
     def rate(self) -> float:
@@ -84,6 +96,6 @@ def _explain(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Recipe.model_fields, 1)
-        return f"there is no {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        return f"there is no {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{name} = {error['input']!r}: {message}" if name else message

@@ -41,7 +41,10 @@ def main() -> None:
         else:
             print(f"carescope: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ending:
+        # Typer turns Ctrl-C into an exit code, without a word.
+        if isinstance(ending, SystemExit) and ending.code != INTERRUPTED:
+            raise
         print("carescope: interrupted; nothing half-written was left.", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
@@ -114,27 +117,25 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.jobs import restore as job
     from carescope.model import load
 
-    model, overwrite = load(given["model"]), given["overwrite"]
-    targets = job.outputs(given["stacks"], given["out"])
-    for target in targets:
-        job.check_output(target, given["dtype"], overwrite=overwrite)
-    stacks = [open_given(given | {"stack": path}) for path in given["stacks"]]
-    done = []
+    sources, dtype, overwrite = given["stacks"], given["dtype"], given["overwrite"]
+    model = load(given["model"])
+    targets = job.outputs(sources, given["out"], dtype, overwrite=overwrite)
+    opened = [open_given(given | {"stack": path}) for path in sources]
     with Watch(quiet=given["as_json"]) as watch:
-        for (stack, warnings), target in zip(stacks, targets, strict=True):
+        for stack, warnings in opened:
             for warning in warnings:
                 watch.say(f"warning: {stack.source}: {warning}")
-            written = job.restore_file(
-                model,
-                stack,
-                target,
-                dtype=given["dtype"],
-                overwrite=overwrite,
-                force=given["force"],
-                provenance={"command": command_line()},
-                watch=watch.restoring,
-            )
-            done.append({"restored": str(target), "clipped": written.clipped})
+        written = job.restore_files(
+            model,
+            [stack for stack, _ in opened],
+            targets,
+            dtype=dtype,
+            overwrite=overwrite,
+            force=given["force"],
+            provenance={"command": command_line()},
+            watch=watch.restoring,
+        )
+    done = [{"restored": str(w.path), "clipped": w.clipped} for w in written]
     if given["as_json"]:
         print(json.dumps(done))
     else:

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,9 +19,15 @@ def command_line() -> str:
 
 
 def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
-    """Print names and values, aligned for people or as JSON for machines."""
+    """Print names and values, aligned for people or as JSON for machines.
+
+    JSON has no infinity, which the PSNR of equal images is: it becomes null there.
+    """
     if as_json:
-        print(json.dumps(facts, default=str))
+        known = {
+            n: None if isinstance(v, float) and not isfinite(v) else v for n, v in facts.items()
+        }
+        print(json.dumps(known, default=str))
         return
     width = max(map(len, facts), default=0)
     for name, value in facts.items():

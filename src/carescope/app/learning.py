@@ -28,7 +28,9 @@ def isotropic(given: dict[str, Any]) -> None:
 
     recipe, optics = _recipe(given), _optics(given)
     page = given["report"] or job.report_path(given["out"])
-    job.check(given["out"], page, given["model"], given["dtype"], overwrite=given["overwrite"])
+    overwrite = given["overwrite"]
+    job.check_written(given["stack"], given["out"], page, given["dtype"], overwrite=overwrite)
+    job.check_learnt(given["model"], given["device"], given["tensorboard"], overwrite=overwrite)
     stack, warnings = open_given(given)
     with Watch(quiet=given["as_json"]) as watch:
         written, page, _ = job.isotropic(
@@ -40,7 +42,7 @@ def isotropic(given: dict[str, Any]) -> None:
             folder=given["model"],
             page=page,
             dtype=given["dtype"],
-            overwrite=given["overwrite"],
+            overwrite=overwrite,
             device=given["device"],
             tensorboard=given["tensorboard"],
             command=command_line(),
@@ -62,20 +64,20 @@ def isotropic(given: dict[str, Any]) -> None:
 def train_isotropic(given: dict[str, Any]) -> None:
     """Learn to restore stacks of one kind; the same command again resumes a run cut short."""
     from carescope.app.progress import Watch
-    from carescope.jobs.isotropic import learn
-    from carescope.model import check_absent
+    from carescope.jobs import isotropic as job
 
     recipe, optics = _recipe(given), _optics(given)
-    check_absent(given["model"], overwrite=given["overwrite"])
+    overwrite = given["overwrite"]
+    job.check_learnt(given["model"], given["device"], given["tensorboard"], overwrite=overwrite)
     stack, warnings = open_given(given)
     with Watch(quiet=given["as_json"]) as watch:
-        learnt = learn(
+        learnt = job.learn(
             stack,
             optics,
             recipe,
             factor=given["factor"],
             folder=given["model"],
-            overwrite=given["overwrite"],
+            overwrite=overwrite,
             device=given["device"],
             tensorboard=given["tensorboard"],
             watch=watch.training,

@@ -50,13 +50,14 @@ def _describe_model(path: Path) -> dict[str, object]:
 
     model = load(path)
     facts = model.facts
+    weights = sum(p.numel() for p in model.network.parameters())
     return {
         "model": path,
         "restores": f"{model.recipe.psf_mode} PSF, {model.factor:g} planes for each recorded one",
-        "network": f"{model.architecture['name']}, {facts['weights']:,} weights",
-        "trained_on": f"{facts.get('trained_on')} at {facts.get('trained_at')}",
-        "training": f"{facts['steps']} steps in {facts['seconds']:g} s",
-        "best_validation_loss": facts["best_validation_loss"],
+        "network": f"{model.architecture['name']}, {weights:,} weights",
+        "trained_on": f"{facts.get('trained_on', '?')} at {facts.get('trained_at', '?')}",
+        "training": f"{facts.get('steps', '?')} steps in {facts.get('seconds', '?')} s",
+        "best_validation_loss": facts.get("best_validation_loss"),
         "geometry": f"planes {model.step_um:g} um apart, pixels of {model.pixel_um:g} um",
         "normaliser": f"{model.affine.low:g} to {model.affine.high:g} become 0 to 1",
         "optics": facts.get("optics"),

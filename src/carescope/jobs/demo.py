@@ -78,6 +78,7 @@ def demo(
     watch_training, watch_restoring
         Told how far the work is.
     """
+    recipe = Recipe.of(minutes=minutes, seed=seed)
     make(out)
     whole = nuclei(out, say)
     step, y, x = whole.voxel()
@@ -93,7 +94,7 @@ def demo(
             stack,
             out / f"restored{suffix}.ome.tif",
             optics,
-            Recipe(minutes=minutes, seed=seed),
+            recipe,
             factor=float(EVERY),
             page=out / f"report{suffix}.html",
             overwrite=True,

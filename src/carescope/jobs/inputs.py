@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from carescope import read
-from carescope.errors import InputError
+from carescope.axes import describe_shape
+from carescope.errors import InputError, UsageError
+from carescope.grid import Grid
 from carescope.image import Image, VoxelSize
 from carescope.physics.microscope import Microscope
 from carescope.physics.psf import KINDS, PSF, measured, named
@@ -39,14 +41,13 @@ def open_stack(
     image = read.open(path, axes=axes, voxel_um=voxel_um, allow_incomplete=allow_incomplete)
     for axis, index in (("C", channel), ("T", timepoint)):
         if index is not None:
-            image = image.select(axis, index)
+            image = _selected(image, axis, index)
     if image.axes != "ZYX":
         extra = [a for a in image.axes if a in "CT"]
-        names = {"C": "--channel", "T": "--timepoint"}
         raise InputError(
             f"has axes {image.axes}, and one ZYX stack is needed",
             where=str(path),
-            remedy=" and ".join(f"Choose one with {names[a]} N, from 0" for a in extra)
+            remedy=" and ".join(f"Choose one with {_CHOOSES[a]} N, from 0" for a in extra)
             or "Name its dimensions with --axes, for example --axes ZYX",
         )
     seen = scan(image, fill_nonfinite=fill_nonfinite, refuse_constant=True)
@@ -61,6 +62,19 @@ def open_stack(
     return image, warnings
 
 
+_CHOOSES = {"C": "--channel", "T": "--timepoint"}
+
+
+def _selected(image: Image, axis: str, index: int) -> Image:
+    if axis not in image.axes:
+        raise InputError(
+            f"has no axis {axis} to choose from, but {describe_shape(image.shape, image.axes)}",
+            where=image.source,
+            remedy=f"Leave {_CHOOSES[axis]} out",
+        )
+    return image.select(axis, index)
+
+
 @dataclass(frozen=True)
 class Optics:
     """What the command line says of the microscope.
@@ -73,6 +87,11 @@ class Optics:
         Of the kinds that need them.
     psf_voxel_um
         Voxel size of a measured PSF whose file does not say it.
+
+    Raises
+    ------
+    UsageError
+        Something is given that `psf` has no use for.
     """
 
     psf: str = "none"
@@ -83,11 +102,28 @@ class Optics:
     sigma_um: VoxelSize | None = None
     psf_voxel_um: VoxelSize | None = None
 
+    def __post_init__(self) -> None:
+        given = [f.name for f in fields(self)[1:] if getattr(self, f.name) is not None]
+        for name in given:
+            of_a_file = name == "psf_voxel_um"
+            # Which optics a kind needs and which it does not take, the kind itself says.
+            if self.psf == "none" or of_a_file == self._modelled:
+                raise UsageError(
+                    f"says nothing about --psf {self.psf}",
+                    where="--" + name.replace("_", "-"),
+                    remedy="Leave it out, or name with --psf the one that it describes",
+                )
+
+    @property
+    def _modelled(self) -> bool:
+        """Whether `psf` is the name of a kind, though perhaps misspelt, and not of a file."""
+        return self.psf in KINDS or not Path(self.psf).suffix
+
     def point_spread(self, spacing_um: VoxelSize) -> PSF | None:
         """The point-spread function sampled at `spacing_um`, or None."""
         if self.psf == "none":
             return None
-        if self.psf in KINDS or not Path(self.psf).suffix:
+        if self._modelled:
             return named(
                 self.psf,
                 spacing_um,
@@ -97,17 +133,23 @@ class Optics:
                 refractive_index=self.refractive_index,
                 sigma_um=self.sigma_um,
             )
-        beads = read.open(self.psf, axes=None, voxel_um=self.psf_voxel_um)
-        if beads.axes != "ZYX" or beads.voxel_um is None:
+        try:
+            beads = read.open(self.psf, axes="ZYX", voxel_um=self.psf_voxel_um)
+        except InputError as error:
             raise InputError(
-                "a measured PSF must be a ZYX stack that says its voxel size",
+                f"cannot serve as a measured PSF: {error.what}",
                 where=self.psf,
-                remedy="Give its voxel size with --psf-voxel-um Z,Y,X",
+                remedy="Give --psf a sound TIFF of a bead, a stack with axes ZYX",
+            ) from error
+        if beads.voxel_um is None:
+            raise InputError(
+                "does not say how large the voxels of the measured PSF are",
+                where=self.psf,
+                remedy="Give their size with --psf-voxel-um Z,Y,X",
             )
         return measured(beads.array(), beads.voxel_um)
 
     def microscope(self, stack: Image, factor: float | None = None) -> Microscope:
         """The microscope that took a stack, its PSF sampled for the stack's restored grid."""
-        step, y, x = stack.voxel()
-        spacing = step / (factor or step / x)
-        return Microscope(self.point_spread((spacing, y, x)), factor=factor)
+        spacing_um = Grid.of(stack, factor=factor).spacing_um
+        return Microscope(self.point_spread((spacing_um, *stack.voxel()[1:])), factor=factor)

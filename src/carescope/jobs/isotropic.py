@@ -18,7 +18,7 @@ from carescope.files import atomic
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
-from carescope.jobs.restore import Written, check_output, restore_file
+from carescope.jobs.restore import Written, check_distinct, check_output, restore_file
 from carescope.model import Model
 from carescope.pairs import LateralPairs
 from carescope.physics.microscope import Kernels
@@ -72,8 +72,7 @@ def learn(
     device, tensorboard, watch
         As for `carescope.train.fit`.
     """
-    if folder:
-        model.check_absent(folder, overwrite=overwrite)
+    check_learnt(folder, device, tensorboard, overwrite=overwrite)
     scope = optics.microscope(stack, factor)
     made: LateralPairs = pairs.from_volume(stack, scope, recipe)
     learnt = train.fit(
@@ -139,7 +138,7 @@ def isotropic(
         Scores are empty without a truth.
     """
     page = page or report_path(out)
-    check(out, page, folder, dtype, overwrite=overwrite)
+    check_written(stack.source, out, page, dtype, overwrite=overwrite)
     learnt = learn(
         stack,
         optics,
@@ -181,13 +180,23 @@ def isotropic(
     return written, page, scores
 
 
-def check(
-    out: Path, page: Path, folder: Path | None, dtype: str, *, overwrite: bool = False
+def check_written(
+    source: str | Path | None, out: Path, page: Path, dtype: str, *, overwrite: bool = False
 ) -> None:
-    """Refuse, before any work, what could not be written in the end."""
+    """Refuse, before any work, a restoration or report that could not be written in the end."""
+    check_distinct([out, page], [source] if source else [])
     check_output(out, dtype, overwrite=overwrite)
     atomic.check_writable(page, overwrite=overwrite)
-    if folder:
+
+
+def check_learnt(
+    folder: Path | None, device: str, tensorboard: str | None, *, overwrite: bool = False
+) -> None:
+    """Refuse, before any work, training that could not begin or be kept."""
+    train.choose_device(device)
+    if tensorboard is not None:
+        train.check_board(tensorboard)
+    if folder is not None:
         model.check_absent(folder, overwrite=overwrite)
 
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-import carescope
 from carescope import predict, read
-from carescope.errors import OutputError, UsageError
+from carescope.errors import UsageError
 from carescope.files import atomic
-from carescope.files.folder import make
+from carescope.files.folder import check_makeable, make
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.model import Model
 from carescope.write import tiff
-
-#: The paper's caution, carried by every restored image.
-CAUTION = (
-    "Restored by a neural network. Not for intensity-based quantification such as counting "
-    "fluorophores (Weigert et al. 2018)."
-)
 
 DTYPES = ("float32", "uint8", "uint16", "int16")
 
@@ -37,14 +30,32 @@ class Written:
     clipped: int
 
 
-def check_output(path: Path, dtype: str = "float32", *, overwrite: bool = False) -> None:
-    """Refuse an output that could not be written, before any work."""
+def check_dtype(dtype: str) -> None:
+    """Refuse a pixel type that is not for restored images."""
     if dtype not in DTYPES:
         raise UsageError(
             f"images of type {dtype!r} are not written",
             where="--dtype",
             remedy=f"Choose one of {', '.join(DTYPES)}",
         )
+
+
+def check_distinct(outputs: Sequence[Path], inputs: Sequence[str | Path]) -> None:
+    """Refuse outputs that would replace an input or one another."""
+    taken = {Path(path).resolve(): "is what is read" for path in inputs}
+    for path in outputs:
+        if path.resolve() in taken:
+            raise UsageError(
+                f"{taken[path.resolve()]} in the same run",
+                where=path,
+                remedy="Choose another name with --out or --report",
+            )
+        taken[path.resolve()] = "would be written twice"
+
+
+def check_output(path: Path, dtype: str = "float32", *, overwrite: bool = False) -> None:
+    """Refuse an output that could not be written, before any work."""
+    check_dtype(dtype)
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise UsageError(
             f"the output format {path.suffix or 'without a suffix'!r} is not known",
@@ -93,13 +104,7 @@ def restore_file(
     grid = predict.geometry(model, stack, force=force)
     voxel = predict.voxel_um(stack, grid)
     shape = (grid.restored_planes, stack.size("Y"), stack.size("X"))
-    facts = {
-        "software": f"carescope {carescope.__version__}",
-        "caution": CAUTION,
-        "model_sha256": model.sha256 or "not saved",
-        "source": Path(stack.source or "array").name,
-        **(provenance or {}),
-    }
+    facts = predict.provenance(model, stack) | (provenance or {})
     with tiff.create(
         out,
         shape=shape,
@@ -114,26 +119,88 @@ def restore_file(
     return Written(out, read.open(out, axes="ZYX"), grid, pixels.clipped)
 
 
-def outputs(sources: list[Path], out: Path) -> list[Path]:
+def restore_files(
+    model: Model,
+    stacks: Sequence[Image],
+    targets: Sequence[Path],
+    *,
+    dtype: str = "float32",
+    overwrite: bool = False,
+    force: bool = False,
+    provenance: dict[str, str] | None = None,
+    watch: Callable[[float], None] | None = None,
+) -> list[Written]:
+    """Restore several stacks, once all of them are known to suit the model.
+
+    Parameters
+    ----------
+    model, stacks
+        What restores and what is restored.
+    targets
+        A file for each stack; its folder is made where it is missing.
+    dtype, overwrite, force, provenance
+        As for `restore_file`.
+    watch
+        Called with the share of all that is done.
+    """
+    for stack in stacks:
+        predict.geometry(model, stack, force=force)
+    done: list[Written] = []
+
+    def tell(share: float) -> None:
+        if watch:
+            watch((len(done) + share) / len(stacks))
+
+    for stack, target in zip(stacks, targets, strict=True):
+        make(target.parent)
+        done.append(
+            restore_file(
+                model,
+                stack,
+                target,
+                dtype=dtype,
+                overwrite=overwrite,
+                force=force,
+                provenance=provenance,
+                watch=tell,
+            )
+        )
+    return done
+
+
+def outputs(
+    sources: Sequence[Path], out: Path, dtype: str = "float32", *, overwrite: bool = False
+) -> list[Path]:
     """Where each input's restoration goes: `out` itself, or a file each in the folder `out`.
+
+    Nothing is made yet; what could not be written in the end is refused.
 
     Raises
     ------
+    UsageError
+        Several inputs would go into one file, or onto an input.
     OutputError
-        Several inputs have one name.
+        A file is there already, or cannot be written.
     """
-    if len(sources) == 1 and out.suffix.lower() in (".tif", ".tiff"):
-        return [out]
-    make(out)
-    names = [f"{_stem(source)}.ome.tif" for source in sources]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise OutputError(
-            f"several inputs would be written as {', '.join(twice)}",
-            where=out,
-            remedy="Restore them in separate calls with another --out",
+    check_dtype(dtype)
+    if out.suffix and not out.is_dir():
+        targets = [out]
+        check_output(out, dtype, overwrite=overwrite)
+    else:
+        targets = [out / f"{_stem(source)}.ome.tif" for source in sources]
+        check_makeable(out)
+    if len(sources) > len(set(targets)):
+        twice = ", ".join(sorted({str(t) for t in targets if targets.count(t) > 1} or {str(out)}))
+        raise UsageError(
+            f"several inputs would be written as {twice}",
+            where="--out",
+            remedy="Give the name of a folder, or restore inputs of one name in separate runs",
         )
-    return [out / name for name in names]
+    check_distinct(targets, sources)
+    for target in targets:
+        if target.parent.is_dir():
+            check_output(target, dtype, overwrite=overwrite)
+    return targets
 
 
 def _stem(path: Path) -> str:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import carescope
 from carescope import net
-from carescope.errors import CarescopeError, ModelError, OutputError
+from carescope.errors import ModelError, OutputError
 from carescope.files import atomic
-from carescope.files.folder import make, read_bytes
+from carescope.files.folder import check_makeable, make, read_bytes
 from carescope.model.model import Model
 from carescope.normalize import Affine
 from carescope.recipe import Recipe
@@ -29,16 +29,22 @@ DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 
 
 class _Normaliser(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     low: float
     high: float
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if not self.high > self.low:
+            raise ValueError("high must exceed low")
+        return self
 
 
 class _Description(BaseModel):
     """What model.json must hold."""
 
-    model_config = ConfigDict(extra="forbid")
-    schema_version: int
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    schema_version: int = Field(ge=1, le=SCHEMA)
     carescope_version: str
     architecture: dict[str, Any]
     recipe: Recipe
@@ -51,7 +57,7 @@ class _Description(BaseModel):
 
 
 def check_absent(folder: Path, *, overwrite: bool = False) -> None:
-    """Refuse, before any work, a model folder that holds a finished model already."""
+    """Refuse, before any work, a folder with a finished model, or where none can be written."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(
             "it is a file, and a model is a folder",
@@ -64,6 +70,7 @@ def check_absent(folder: Path, *, overwrite: bool = False) -> None:
             where=folder,
             remedy="Choose another folder with --model, or replace it with --overwrite",
         )
+    check_makeable(folder)
 
 
 def save(model: Model, folder: str | Path, *, overwrite: bool = False) -> None:
@@ -126,7 +133,7 @@ def load(folder: str | Path) -> Model:
             remedy="Copy the whole model folder again, or train it again",
         )
     return Model(
-        network=_network(folder, description, safetensors.torch.load(content)),
+        network=_network(path, description, content),
         architecture=description.architecture,
         recipe=description.recipe,
         affine=Affine(description.normaliser.low, description.normaliser.high),
@@ -148,14 +155,16 @@ def _describe(folder: Path) -> _Description:
         )
     try:
         content = json.loads(read_bytes(path))
-        version = int(content["schema_version"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
         raise ModelError(
-            "the description is not readable JSON",
+            "the description is not readable as a JSON object",
             where=path,
             remedy="Copy the whole model folder again",
-        ) from None
-    if version > SCHEMA:
+        )
+    version = content.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA:
         raise ModelError(
             f"the model needs carescope >= {content.get('carescope_version', '?')}",
             where=folder,
@@ -172,23 +181,29 @@ def _describe(folder: Path) -> _Description:
         ) from None
 
 
-def _network(
-    folder: Path, description: _Description, weights: dict[str, torch.Tensor]
-) -> torch.nn.Module:
+def _network(path: Path, description: _Description, content: bytes) -> torch.nn.Module:
+    try:
+        weights = safetensors.torch.load(content)
+    except safetensors.SafetensorError as error:
+        raise ModelError(
+            f"the weights are not a safetensors file: {error}",
+            where=path,
+            remedy="Copy the whole model folder again",
+        ) from None
     for name, tensor in weights.items():
         if not torch.isfinite(tensor).all():
             raise ModelError(
                 f"the weights {name} hold NaN or infinity",
-                where=folder,
+                where=path,
                 remedy="Train the model again",
             )
     try:
         network = net.build(**description.architecture)
         network.load_state_dict(weights)
-    except (CarescopeError, RuntimeError, TypeError) as error:
+    except Exception as error:  # a wrong architecture may fail in any way
         raise ModelError(
             f"the weights do not fit the architecture: {error}",
-            where=folder,
+            where=path,
             remedy="Copy the whole model folder again",
         ) from None
     return network.eval()

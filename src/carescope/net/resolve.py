@@ -9,7 +9,7 @@ def resolve(name: str, *, factor: float, seconds: float | None) -> dict[str, Any
     """The architecture, as `build` takes it, for a stack and a training budget.
 
     ``auto`` is the network that restored best within minutes on two cores (see
-    benchmarks/isotropic): a `ShuffleUNet` whose cells are as tall as recorded planes lie
+    benchmarks/isotropic_nuclei.py): a `ShuffleUNet` whose cells are as tall as recorded planes lie
     apart, up to 4 rows.  The papers' networks are what their names say.
 
     Parameters

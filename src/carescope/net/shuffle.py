@@ -4,7 +4,7 @@ An interpolated axial slice holds one recorded line in `factor` rows, so a convo
 full grid multiplies mostly what it already knows. Here cells of pixels become channels before
 the first convolution and pixels again after the last: the same field of view for a tenth of the
 arithmetic, in shapes that a processor's matrix units are built for. Within a budget of
-minutes that is ten times the training (see benchmarks/isotropic).
+minutes that is ten times the training (see benchmarks/isotropic_nuclei.py).
 
 References
 ----------

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carescope import normalize, rng
-from carescope.errors import InputError
+from carescope.errors import InputError, UsageError
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.normalize import Affine
@@ -50,6 +50,8 @@ class LateralPairs:
         ``"flip"`` and ``"turn"``: what leaves the point-spread function unchanged.
     recipe
         Patch size, batch size, validation share and seed.
+    scope
+        What took the stack, so that pairs of another recipe can be made.
     """
 
     def __init__(
@@ -61,10 +63,13 @@ class LateralPairs:
         noise: camera.Noise | None,
         symmetries: frozenset[str],
         recipe: Recipe,
+        scope: Microscope | None = None,
     ) -> None:
-        self.stack, self.grid, self.kernel = stack, grid, kernel
+        self.stack, self.grid, self.kernel, self.scope = stack, grid, kernel, scope
         self.affine, self.noise, self.symmetries, self.recipe = affine, noise, symmetries, recipe
-        training, validation = split((stack.size("Y"), stack.size("X")), recipe.validation_fraction)
+        training, validation = split(
+            (stack.size("Y"), stack.size("X")), recipe.validation_fraction, where=stack.source
+        )
         side = min(recipe.patch_px, *(n - n % CELL_PX for n in training.shape))
         self.training, self.validating = training, validation
         self.patch_shape = (side, side)
@@ -86,6 +91,23 @@ class LateralPairs:
         """What a resumed run must find unchanged: the data's size and range, the degradation."""
         kernel = None if self.kernel is None else [self.kernel.shape, float((self.kernel**2).sum())]
         return [self.stack.shape, self.grid.factor, self.affine.low, self.affine.high, kernel]
+
+    def under(self, recipe: Recipe) -> LateralPairs:
+        """These pairs, or those of the same stack under another recipe.
+
+        Raises
+        ------
+        UsageError
+            The recipe is another, and it is not known what took the stack.
+        """
+        if recipe == self.recipe:
+            return self
+        if self.scope is None:
+            raise UsageError(
+                "the pairs were made under another recipe",
+                remedy="Train with the recipe they were made with",
+            )
+        return from_volume(self.stack, self.scope, recipe)
 
     def batch(self, number: int) -> Batch:
         """Training batch `number`: input and target, each (N, 1, H, W) normalised."""
@@ -220,4 +242,5 @@ def from_volume(stack: Image, scope: Microscope, recipe: Recipe | None = None) -
         camera.estimate(stack.data) if recipe.noise == "match" else None,
         kernels.symmetries if kernels else frozenset({"flip", "turn"}),
         recipe,
+        scope,
     )

@@ -29,7 +29,9 @@ class Region:
         return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
 
 
-def split(shape_yx: tuple[int, int], fraction: float) -> tuple[Region, Region]:
+def split(
+    shape_yx: tuple[int, int], fraction: float, *, where: str | None = None
+) -> tuple[Region, Region]:
     """Cut every plane into columns that train and a band of columns that validates.
 
     The band is the same in all planes: neighbouring planes show the same structures, so
@@ -41,6 +43,8 @@ def split(shape_yx: tuple[int, int], fraction: float) -> tuple[Region, Region]:
         Rows and columns of a plane.
     fraction
         Share of the columns that validates, about.
+    where
+        The file to name in a refusal.
 
     Returns
     -------
@@ -57,6 +61,7 @@ def split(shape_yx: tuple[int, int], fraction: float) -> tuple[Region, Region]:
     if rows < 2 * CELL_PX or left < 2 * CELL_PX:
         raise InputError(
             f"planes of {rows} x {columns} pixels are too small to learn from",
+            where=where,
             remedy=f"Give planes of at least {2 * CELL_PX} x {3 * CELL_PX + GAP_PX} pixels",
         )
     return Region((0, rows), (0, left)), Region((0, rows), (columns - band, columns))

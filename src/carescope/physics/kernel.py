@@ -73,7 +73,7 @@ def split(psf: PSF) -> tuple[Floats, float]:
         (Z, X) kernel.
     residual
         ``||h_iso * h_split - h_rot|| / ||h_rot||``: about 0 for a Gaussian, about 0.1
-        for confocal and two-photon optics, up to 0.2 for light sheets, 0.4 for widefield.
+        for confocal and two-photon optics, up to 0.3 for light sheets, 0.4 for widefield.
     """
     psf = _square(psf)
     rotated, lateral = full(psf), isotropic(psf)

@@ -38,20 +38,17 @@ class Kernels:
 
 @dataclass(frozen=True)
 class Microscope:
-    """A point-spread function and a plane distance.
+    """What took a stack; where its planes lie is the stack's own voxel size.
 
     Parameters
     ----------
     psf
         The point-spread function; None where only the sampling is to be undone.
-    z_step_um
-        Distance between planes in micrometres; the stack's own where None.
     factor
         Restored planes per recorded plane; where None, plane distance over pixel size.
     """
 
     psf: PSF | None = None
-    z_step_um: float | None = None
     factor: float | None = None
 
     def grid(self, stack: Image) -> Grid:
@@ -63,7 +60,7 @@ class Microscope:
             The axes are not ZYX, the voxel size is unknown or its pixels are not square, or
             there is nothing to restore along z.
         """
-        grid = Grid.of(stack, factor=self.factor, step_um=self.z_step_um)
+        grid = Grid.of(stack, factor=self.factor)
         if grid.factor == 1.0 and self.psf is None:
             raise InputError(
                 f"planes are as far apart as pixels ({grid.step_um:g} um), and no point-spread "

@@ -1,7 +1,8 @@
 """One block of an isotropic restoration, as a pure function of the stack around it.
 
-Beyond its borders a volume goes on as its own mirror image, so that a border is like any
-other place and a block is the same whatever the blocks beside it:
+Beyond its borders a volume goes on for `MARGIN_PX` as its own mirror image, so that a border is
+like any other place. Where that ends is fixed by the volume, and between borders a block reads
+as far as the network reaches: it is the same whatever the blocks beside it.
 
     |~~halo~~|======block======|~~halo~~|     read and interpolated
              |======block======|              restored and kept
@@ -21,6 +22,8 @@ from carescope.physics import sampling
 Floats = npt.NDArray[np.float32]
 Block = tuple[slice, slice, slice]
 
+#: How far a volume is mirrored beyond its borders, at least.
+MARGIN_PX = 32
 #: Pixels of slices that the network sees at once.
 BATCH_PX = 1 << 21
 
@@ -46,8 +49,9 @@ def restore_block(model: Model, stack: Image, grid: Grid, block: Block) -> Float
     """
     z, y, x = block
     reach, cell = net.reach(model.network), net.grid(model.network)
-    far_z = _window(z, reach[0], cell[0])
-    far_y, far_x = _window(y, reach[1], cell[1]), _window(x, reach[1], cell[1])
+    far_z = _window(z, grid.restored_planes, reach[0], cell[0])
+    far_y = _window(y, stack.size("Y"), reach[1], cell[1])
+    far_x = _window(x, stack.size("X"), reach[1], cell[1])
     seen = _interpolate(model, stack, grid, far_z, far_y, far_x)
     near_y = slice(y.start - far_y[0], y.stop - far_y[0])
     near_x = slice(x.start - far_x[0], x.stop - far_x[0])
@@ -58,11 +62,14 @@ def restore_block(model: Model, stack: Image, grid: Grid, block: Block) -> Float
     return model.affine.undo(mean)
 
 
-def _window(kept: slice, reach: int, cell: int) -> npt.NDArray[np.intp]:
-    """Indices to look at for what is kept: `reach` more on each side, whole pooling cells."""
-    start = (kept.start - reach) // cell * cell
-    stop = -(-(kept.stop + reach) // cell) * cell
-    return np.arange(start, stop)
+def _window(kept: slice, size: int, reach: int, cell: int) -> npt.NDArray[np.intp]:
+    """Indices to look at for what is kept: `reach` more on each side, in whole pooling cells.
+
+    They end where the mirrored volume of `size` pixels does.
+    """
+    first = max((kept.start - reach) // cell, MARGIN_PX // -cell)
+    last = min(-((kept.stop + reach) // -cell), -((size + MARGIN_PX) // -cell))
+    return np.arange(first * cell, last * cell)
 
 
 def _mirror(indices: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.intp]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+import carescope
 from carescope import net
 from carescope.errors import InputError
 from carescope.grid import Grid
@@ -21,13 +23,40 @@ WORKING_MEMORY_BYTES = 1 << 30
 RATIO_TOLERANCE = 0.02
 
 
+#: The paper's caution, carried by every restored image.
+CAUTION = (
+    "Restored by a neural network. Not for intensity-based quantification such as counting "
+    "fluorophores (Weigert et al. 2018)."
+)
+
+
 @dataclass(frozen=True)
 class Restored:
-    """A restoration and where it came from."""
+    """A restoration and where it came from.
+
+    Parameters
+    ----------
+    mean
+        The restored volume, grey levels, float32.
+    grid
+        Where its planes lie.
+    provenance
+        What its metadata should say when it is written.
+    """
 
     mean: Image
     grid: Grid
-    model_sha256: str = ""
+    provenance: dict[str, str]
+
+
+def provenance(model: Model, stack: Image) -> dict[str, str]:
+    """What the metadata of a restoration says: the caution, the model, the source."""
+    return {
+        "software": f"carescope {carescope.__version__}",
+        "caution": CAUTION,
+        "model_sha256": model.sha256 or "not saved",
+        "source": Path(stack.source or "array").name,
+    }
 
 
 def restore(model: Model, stack: Image, *, force: bool = False) -> Restored:
@@ -59,9 +88,8 @@ def restore(model: Model, stack: Image, *, force: bool = False) -> Restored:
         out[block] = values
 
     restore_into(keep, model, stack, grid)
-    return Restored(
-        Image(out, "ZYX", voxel_um(stack, grid), source=stack.source), grid, model.sha256
-    )
+    mean = Image(out, "ZYX", voxel_um(stack, grid), source=stack.source)
+    return Restored(mean, grid, provenance(model, stack))
 
 
 def restore_into(

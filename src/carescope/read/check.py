@@ -62,7 +62,7 @@ def scan(
             f"holds {tally.nonfinite} values that are not finite (NaN or infinite), "
             f"the first at {tally.first}",
             where=image.source,
-            remedy="Take them as 0 with --fill-nonfinite, or mend the image",
+            remedy="Take them as dark with --fill-nonfinite, or mend the image",
         )
     if tally.minimum > tally.maximum:
         raise InputError(

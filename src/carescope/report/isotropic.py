@@ -159,7 +159,7 @@ def _sentence(
     return (
         f"{grid.planes} recorded planes {grid.step_um:.4g} µm apart"
         f"{f' ({source})' if source else ''} became {grid.restored_planes} planes "
-        f"{grid.spacing_um:.4g} µm apart, about as fine as the pixels of {pixel_um[1]:.4g} µm, "
+        f"{grid.spacing_um:.4g} µm apart, beside pixels of {pixel_um[1]:.4g} µm, "
         f"{how}.{shown}"
     )
 
@@ -255,7 +255,8 @@ def _optics(
         "Kernels of the optics in the xz plane, with their profiles along z and x.",
         "The blur of an axial slice (square root of intensity, to show the tails) and its "
         "profiles through the centre. The network learns to undo “h split”, or all of “h” with "
-        "--psf-mode full; “h split” on “h isotropic” gives “h”.",
+        "--psf-mode full; “h split” on “h isotropic” comes as close to “h” as a kernel without "
+        "negative values can.",
     )
 
 

@@ -1,5 +1,6 @@
 """Training: one loop, its losses, its schedule and its checkpoints."""
 
-from carescope.train.loop import Progress, fit
+from carescope.train.history import check_board
+from carescope.train.loop import Progress, choose_device, fit
 
-__all__ = ["Progress", "fit"]
+__all__ = ["Progress", "check_board", "choose_device", "fit"]

@@ -44,18 +44,20 @@ def save(run: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]
     digest = hashlib.sha256(content).hexdigest()[:16]
     path = run / f"step-{step:08d}-{digest}.safetensors"
     atomic.write_bytes(path, content, overwrite=True)
-    for old in _newest_first(run)[KEPT:]:
+    # What claims to come from a later step is damaged: this run went on from an earlier one.
+    earlier = [old for old in _newest_first(run) if _step(old) < step]
+    for old in {*_newest_first(run)} - {path, *earlier[: KEPT - 1]}:
         old.unlink(missing_ok=True)
     return path
 
 
-def load(run: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
-    """The newest sound checkpoint, or None where there is none.
+def load(run: Path) -> tuple[tuple[dict[str, Tensor], dict[str, Any]] | None, list[str]]:
+    """The newest sound checkpoint.
 
     Returns
     -------
-    tensors, facts
-        What `save` was given.
+    found
+        The tensors and facts that `save` was given, or None where there is no checkpoint.
     warnings
         One sentence for each damaged checkpoint that was passed over.
     """
@@ -63,22 +65,23 @@ def load(run: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | Non
     for path in _newest_first(run):
         content = read_bytes(path)
         if hashlib.sha256(content).hexdigest()[:16] != path.stem.rsplit("-", 1)[1]:
-            warnings.append(f"{path} is damaged and was passed over for the checkpoint before it")
+            warnings.append(f"The checkpoint {path} is damaged; the one before it was sought.")
             continue
         # The header is 8 bytes of length, then JSON; facts sit in its metadata.
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        return (
-            safetensors.torch.load(content),
-            json.loads(header["__metadata__"]["facts"]),
-            warnings,
-        )
-    return None
+        facts = json.loads(header["__metadata__"]["facts"])
+        return (safetensors.torch.load(content), facts), warnings
+    return None, warnings
 
 
 def clear(run: Path) -> None:
     """Remove all checkpoints of a finished run; its history stays."""
     for path in _newest_first(run):
         path.unlink(missing_ok=True)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.split("-")[1])
 
 
 def _newest_first(run: Path) -> list[Path]:

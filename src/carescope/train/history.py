@@ -14,6 +14,27 @@ if TYPE_CHECKING:
 COLUMNS = ("step", "seconds", "train_loss", "val_loss", "learning_rate")
 
 
+def check_board(tensorboard: str | Path) -> None:
+    """Refuse, before any work, events that could not be written.
+
+    Raises
+    ------
+    UsageError
+        TensorBoard is not installed.
+    OutputError
+        The folder cannot be made or written to.
+    """
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "TensorBoard is not installed",
+            where="--tensorboard",
+            remedy="Leave it out, or run pip install 'carescope[tensorboard]'",
+        ) from None
+    folder.check_makeable(Path(tensorboard))
+
+
 class History:
     """The rows of a run, one an epoch; the CSV file is whole at every moment.
 
@@ -30,6 +51,8 @@ class History:
     ------
     UsageError
         TensorBoard was asked for and is not installed.
+    OutputError
+        A folder cannot be made.
     """
 
     def __init__(
@@ -40,14 +63,9 @@ class History:
         if run:
             folder.make(run)
         if tensorboard is not None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise UsageError(
-                    "TensorBoard is not installed",
-                    where="--tensorboard",
-                    remedy="pip install 'carescope[tensorboard]'",
-                ) from None
+            check_board(tensorboard)
+            from torch.utils.tensorboard import SummaryWriter
+
             self._board = SummaryWriter(str(tensorboard))
 
     def add(self, state: State, learning_rate: float) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from carescope.errors import ModelError
+from carescope.errors import ModelError, UsageError
 from carescope.model import Model
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
@@ -72,9 +72,12 @@ def fit(
 
     Raises
     ------
+    UsageError
+        There is no such device, or TensorBoard was asked for and is not installed.
     ModelError
-        The loss became NaN before anything was learnt, the network died again and again, or
-        `out` holds an interrupted run of another recipe.
+        The loss became NaN before anything was learnt, or the network died again and again.
+    OutputError
+        `out` holds an interrupted run of another recipe, or cannot be written.
     """
     recipe = recipe or pairs.recipe
     on = choose_device(device)
@@ -87,7 +90,7 @@ def fit(
     began = time.monotonic() - state.seconds
     saved = state.seconds
 
-    while (done := _spent(recipe, state.step, time.monotonic() - began)) < 1:
+    while (done := _spent(recipe, state.step, state.seconds)) < 1:
         rate = cosine(state.step, done) if recipe.schedule == "cosine" else state.plateau.scale
         batch = tuple(_tensor(array, on) for array in pairs.batch(state.step))
         value = _loss_of(state, batch, loss, dtype)
@@ -123,7 +126,13 @@ def fit(
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name; ``auto`` takes a GPU where there is one."""
+    """The device of a name; ``auto`` takes a GPU where there is one.
+
+    Raises
+    ------
+    UsageError
+        There is no such device here.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -132,7 +141,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
-        raise ModelError(
+        raise UsageError(
             f"there is no device {name!r} here",
             where="--device",
             remedy="Leave --device out, or give cpu",
@@ -158,9 +167,10 @@ def _loss_of(state: State, batch: tuple[Tensor, ...], loss: Loss, dtype: torch.d
     """The training loss of one batch."""
     inputs, targets = batch
     state.network.train()
-    torch.manual_seed((state.recipe.seed << 32) + state.step)  # dropout: same after a resume
-    with precision.autocast(dtype, inputs.device):
-        restored = state.network(inputs)
+    with torch.random.fork_rng([inputs.device] if inputs.is_cuda else []):
+        torch.manual_seed((state.recipe.seed << 32) + state.step)  # dropout: same after a resume
+        with precision.autocast(dtype, inputs.device):
+            restored = state.network(inputs)
     return loss(restored.float(), targets)
 
 
@@ -185,8 +195,16 @@ def _validate(
     state.network.eval()
     restored = [state.network(inputs).float() for inputs, _ in judged]
     losses = [loss(r, targets).item() for r, (_, targets) in zip(restored, judged, strict=True)]
-    state.observe(sum(losses) / len(losses))
-    return any(bool(r.max() > r.min()) for r in restored)
+    state.val_loss = sum(losses) / len(losses)
+    # NaN is no death: the next step meets it. A flat band says nothing about life.
+    if math.isfinite(state.val_loss) and _flat(restored) and not _flat([t for _, t in judged]):
+        return False
+    state.observe()
+    return True
+
+
+def _flat(batches: list[Tensor]) -> bool:
+    return not any(bool(batch.max() > batch.min()) for batch in batches)
 
 
 def _restart(state: State, recipe: Recipe, pairs: LateralPairs, device: torch.device) -> str:
@@ -194,7 +212,7 @@ def _restart(state: State, recipe: Recipe, pairs: LateralPairs, device: torch.de
     if state.restarts >= MOST_RESTARTS:
         raise ModelError(
             f"the network died {state.restarts} times: its last ReLU gives 0 everywhere",
-            remedy="Choose --network auto, or a lower learning rate",
+            remedy=f"Choose --network auto, or a --learning-rate below {recipe.rate:g}",
         )
     state.begin_again(recipe, pairs, device)
     return (
@@ -207,7 +225,7 @@ def _diverged(state: State, recipe: Recipe) -> str:
     if not state.best:
         raise ModelError(
             f"the loss became NaN or infinite at step {state.step}, before anything was learnt",
-            remedy=f"Choose a learning rate below {recipe.rate:g}",
+            remedy=f"Choose a --learning-rate below {recipe.rate:g}",
         )
     return (
         f"The loss became NaN or infinite at step {state.step} with learning rate "

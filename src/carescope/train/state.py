@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from carescope import net
-from carescope.errors import OutputError
+from carescope.errors import ModelError, OutputError
 from carescope.model import Model
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
@@ -52,22 +52,21 @@ class State:
         return cls(network, architecture, _adam(network, recipe), recipe, digest)
 
     def begin_again(self, recipe: Recipe, pairs: LateralPairs, device: torch.device) -> None:
-        """Other weights and half the learning rate; step and time go on."""
+        """Other weights and half the learning rate; step, time and the best weights go on."""
         self.restarts += 1
         self.slowed /= 2
         fresh = State.begin(
             recipe.model_copy(update={"seed": recipe.seed + 1000 * self.restarts}), pairs, device
         )
         self.network, self.optimizer = fresh.network, fresh.optimizer
-        self.best, self.best_loss, self.plateau = {}, math.inf, Plateau()
+        self.plateau = Plateau()
 
-    def observe(self, val_loss: float) -> None:
+    def observe(self) -> None:
         """Take note of a validation; keep the weights if they are the best so far."""
-        self.val_loss = val_loss
-        improved = val_loss < self.best_loss
+        improved = self.val_loss < self.best_loss
         self.plateau.observe(improved)
         if improved:
-            self.best_loss = val_loss
+            self.best_loss = self.val_loss
             self.best = {name: t.detach().clone() for name, t in self.network.state_dict().items()}
 
     def save(self, run: Path) -> None:
@@ -89,10 +88,10 @@ class State:
         OutputError
             The checkpoint belongs to another recipe or other data.
         """
-        found = checkpoint.load(run)
+        found, warnings = checkpoint.load(run)
         if found is None:
-            return []
-        tensors, facts, warnings = found
+            return warnings
+        tensors, facts = found
         if facts.pop("task") != self.task:
             raise OutputError(
                 "an interrupted training of another recipe or other data lies here",
@@ -113,7 +112,19 @@ class State:
         return [*warnings, f"Training went on from step {self.step} of an interrupted run."]
 
     def model(self, pairs: LateralPairs, warnings: list[str]) -> Model:
-        """The model that was learnt: the best weights, on the CPU."""
+        """The model that was learnt: the best weights, on the CPU.
+
+        Raises
+        ------
+        ModelError
+            No validation gave a loss that is a number.
+        """
+        if not self.best:
+            raise ModelError(
+                f"nothing was learnt in {self.step} steps: the network died, or its validation "
+                "loss became NaN or infinite",
+                remedy=f"Train longer, or with a --learning-rate below {self.recipe.rate:g}",
+            )
         self.network.load_state_dict(self.best)
         facts = {
             "steps": self.step,
