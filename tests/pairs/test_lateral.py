@@ -10,15 +10,18 @@ from carescope.errors import InputError
 from carescope.normalize import Affine
 from carescope.pairs.regions import GAP_PX, split
 from carescope.physics import blur, camera, psf, sampling
+from carescope.physics.microscope import Kernels
 
 NONE = frozenset()
 BOTH = frozenset({"flip", "turn"})
 
 
-def made(stack, *, kernel=None, noise=None, symmetries=BOTH, factor=4.0, **recipe):
+def made(stack, *, kernel=((1.0,),), noise=None, symmetries=BOTH, factor=4.0, **recipe):
+    kernel = np.asarray(kernel)
+    kernels = Kernels(kernel, np.ones((1, 1)), kernel, 0.0, symmetries)
     grid = Grid(stack.size("Z"), factor, stack.voxel_um[0])
-    recipe = Recipe.of(**({"patch_px": 64, "batch_size": 8} | recipe))
-    return pairs.LateralPairs(stack, grid, kernel, Affine(0, 1), noise, symmetries, recipe)
+    recipe = Recipe.of(**({"patch_px": 64, "batch_size": 8, "noise": "none"} | recipe))
+    return pairs.LateralPairs(stack, grid, kernels, Affine(0, 1), noise, recipe)
 
 
 @given(st.integers(32, 2000), st.integers(60, 2000), st.floats(0.01, 0.4))

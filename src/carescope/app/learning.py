@@ -33,7 +33,7 @@ def isotropic(given: dict[str, Any]) -> None:
     job.check_learnt(given["model"], given["device"], given["tensorboard"], overwrite=overwrite)
     stack, warnings = open_given(given)
     with Watch(quiet=given["as_json"]) as watch:
-        written, page, _ = job.isotropic(
+        outcome = job.isotropic(
             stack,
             given["out"],
             optics,
@@ -50,14 +50,21 @@ def isotropic(given: dict[str, Any]) -> None:
             watch_training=watch.training,
             watch_restoring=watch.restoring,
         )
+        for warning in outcome.warnings:
+            watch.say(f"warning: {warning}")
+    written = outcome.written
     facts: dict[str, object] = {
         "restored": written.path,
         "shape": " x ".join(map(str, written.image.shape)),
         "voxel_um": ", ".join(f"{v:.4g}" for v in written.image.voxel()),
         "clipped": written.clipped,
-        "report": page,
+        "report": outcome.page,
     }
-    print_facts(facts | ({"model": given["model"]} if given["model"] else {}), given["as_json"])
+    if given["model"]:
+        facts["model"] = given["model"]
+    if given["as_json"]:
+        facts["warnings"] = outcome.warnings
+    print_facts(facts, given["as_json"])
 
 
 @o.takes(o.STACK, MODEL, o.RESULT, o.READING, o.OPTICS, o.TRAINING)

@@ -21,8 +21,7 @@ from carescope.files import atomic
 from carescope.files.folder import make, read_bytes
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
-from carescope.jobs.isotropic import Watch, isotropic
-from carescope.jobs.restore import Written
+from carescope.jobs.isotropic import Outcome, Watch, isotropic
 from carescope.recipe import Recipe
 from carescope.write import tiff
 
@@ -34,8 +33,6 @@ VOXEL_UM = (0.29, 0.26, 0.26)
 EVERY = 4
 #: A confocal objective like the one it was taken with.
 LENS = Optics(psf="confocal", na=1.2, wavelength_um=0.45, refractive_index=1.33)
-
-Report = tuple[Written, Path, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def demo(
     planes = (stack.size("Z") - 1) * EVERY + 1
     truth = whole.array()[:planes]
 
-    def restored(optics: Optics, suffix: str, compared: npt.NDArray[Any] | None) -> Report:
+    def restored(optics: Optics, suffix: str, compared: npt.NDArray[Any] | None) -> Outcome:
         return isotropic(
             stack,
             out / f"restored{suffix}.ome.tif",
@@ -105,10 +102,10 @@ def demo(
         )
 
     say(f"Restoring {planes} planes from {stack.size('Z')}, undoing the sampling alone.")
-    _, page, scores = restored(Optics(), "", truth)
+    sampled = restored(Optics(), "", truth)
     say("Restoring again, undoing the blur of the optics too.")
-    _, optics_page, _ = restored(LENS, "_with_optics", None)
-    return Shown(scores, planes - stack.size("Z"), page, optics_page)
+    sharpened = restored(LENS, "_with_optics", None)
+    return Shown(sampled.scores, planes - stack.size("Z"), sampled.page, sharpened.page)
 
 
 def nuclei(out: Path, say: Callable[[str], None]) -> Image:

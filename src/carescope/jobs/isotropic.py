@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +13,6 @@ import numpy.typing as npt
 import carescope
 from carescope import metrics, model, pairs, train
 from carescope.files import atomic
-from carescope.grid import Grid
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
 from carescope.jobs.restore import Written, check_distinct, check_output, restore_file
@@ -25,19 +22,27 @@ from carescope.physics.microscope import Kernels
 from carescope.recipe import Recipe
 from carescope.report.isotropic import isotropic_page
 
-#: Above this, h_iso (*) h_split does not reproduce h_rot well enough to go unmentioned.
-SPLIT_RESIDUAL = 0.05
-
 Watch = Callable[[train.Progress], None]
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """What was learnt from a stack, and what it was learnt with."""
+class Learnt(NamedTuple):
+    """What was learnt from a stack, and the pairs it was learnt from."""
 
     model: Model
-    grid: Grid
-    kernels: Kernels | None
+    pairs: LateralPairs
+
+    @property
+    def warnings(self) -> list[str]:
+        """What training and its data give to think about."""
+        return list(self.model.facts["warnings"])
+
+
+class Outcome(NamedTuple):
+    """What the whole job made."""
+
+    written: Written
+    page: Path
+    scores: list[dict[str, Any]]
     warnings: list[str]
 
 
@@ -76,20 +81,14 @@ def learn(
     scope = optics.microscope(stack, factor)
     made: LateralPairs = pairs.from_volume(stack, scope, recipe)
     learnt = train.fit(
-        made, recipe, out=folder, device=device, watch=watch, tensorboard=tensorboard
+        made,
+        out=folder,
+        overwrite=overwrite,
+        device=device,
+        watch=watch,
+        tensorboard=tensorboard,
     )
-    kernels = scope.kernels(made.grid, made.pixel_um)
-    warnings = [*learnt.facts["warnings"], *_doubts(kernels, recipe)]
-    learnt.facts |= {
-        "warnings": warnings,
-        "optics": {k: v for k, v in asdict(optics).items() if v is not None},
-        "noise": asdict(made.noise) if made.noise else None,
-        "trained_on": Path(stack.source or "array").name,
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    if folder:
-        model.save(learnt, folder, overwrite=overwrite)
-    return Learnt(learnt, made.grid, kernels, warnings)
+    return Learnt(learnt, made)
 
 
 def isotropic(
@@ -110,7 +109,7 @@ def isotropic(
     truth: npt.NDArray[Any] | None = None,
     watch_training: Watch | None = None,
     watch_restoring: Callable[[float], None] | None = None,
-) -> tuple[Written, Path, list[dict[str, Any]]]:
+) -> Outcome:
     """Learn, restore and report: the whole job on one stack.
 
     Parameters
@@ -134,8 +133,8 @@ def isotropic(
 
     Returns
     -------
-    written, report, scores
-        Scores are empty without a truth.
+    Outcome
+        Its scores are empty without a truth.
     """
     page = page or report_path(out)
     check_written(stack.source, out, page, dtype, overwrite=overwrite)
@@ -161,23 +160,24 @@ def isotropic(
         watch=watch_restoring,
     )
     scores = score(truth, stack, written) if truth is not None else []
+    doubts = [*warnings, *learnt.warnings, *_clipping(written)]
     text = isotropic_page(
         title=f"{Path(stack.source or 'stack').name}, restored to isotropic resolution",
         stack=stack,
         restored=written.image,
         grid=written.grid,
-        kernels=_named(learnt.kernels),
+        kernels=_named(learnt.pairs.kernels),
         history=learnt.model.facts["history"],
         numbers=_numbers(learnt, stack, written),
         truth=truth,
         scores=scores,
-        warnings=[*warnings, *learnt.warnings, *_clipping(written)],
+        warnings=doubts,
         recipe=recipe.model_dump(),
         command=command,
         provenance={"carescope": carescope.__version__, "python": platform.python_version()},
     )
     atomic.write_text(page, text, overwrite=overwrite)
-    return written, page, scores
+    return Outcome(written, page, scores, doubts)
 
 
 def check_written(
@@ -220,15 +220,6 @@ def report_path(out: Path) -> Path:
     for ending in (".tiff", ".tif", ".ome"):
         stem = stem.removesuffix(ending)
     return out.with_name(f"{stem}.report.html")
-
-
-def _doubts(kernels: Kernels | None, recipe: Recipe) -> list[str]:
-    if kernels is None or recipe.psf_mode == "full" or kernels.residual <= SPLIT_RESIDUAL:
-        return []
-    return [
-        f"The split point-spread function reproduces the rotated one only within "
-        f"{kernels.residual:.0%}; compare with --psf-mode full."
-    ]
 
 
 def _clipping(written: Written) -> list[str]:

@@ -84,11 +84,7 @@ def save(model: Model, folder: str | Path, *, overwrite: bool = False) -> None:
     folder = Path(folder)
     check_absent(folder, overwrite=overwrite)
     make(folder)
-    weights = {
-        name: t.detach().cpu().contiguous() for name, t in model.network.state_dict().items()
-    }
-    content = safetensors.torch.save(weights)
-    model.sha256 = hashlib.sha256(content).hexdigest()
+    content = model.packed()
     description = _Description(
         schema_version=SCHEMA,
         carescope_version=carescope.__version__,
@@ -99,7 +95,7 @@ def save(model: Model, folder: str | Path, *, overwrite: bool = False) -> None:
         step_um=model.step_um,
         pixel_um=model.pixel_um,
         facts=model.facts,
-        weights_sha256=model.sha256,
+        weights_sha256=hashlib.sha256(content).hexdigest(),
     )
     atomic.write_bytes(folder / WEIGHTS, content, overwrite=True)
     atomic.write_text(folder / DESCRIPTION, description.model_dump_json(indent=2), overwrite=True)
@@ -141,7 +137,6 @@ def load(folder: str | Path) -> Model:
         step_um=description.step_um,
         pixel_um=description.pixel_um,
         facts=description.facts,
-        sha256=digest,
     )
 
 

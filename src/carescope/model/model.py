@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -35,8 +37,6 @@ class Model:
         Plane distance and lateral pixel size it was trained on.
     facts
         What is worth knowing later: optics, training time, best loss, warnings.
-    sha256
-        Hash of its weights on disk; empty until it was saved or loaded.
     """
 
     network: nn.Module
@@ -47,7 +47,16 @@ class Model:
     step_um: float
     pixel_um: float
     facts: dict[str, Any] = field(default_factory=dict)
-    sha256: str = ""
+
+    def packed(self) -> bytes:
+        """The weights as the content of a safetensors file."""
+        state = self.network.state_dict()
+        return safetensors.torch.save({k: t.detach().cpu().contiguous() for k, t in state.items()})
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights, by which a restoration names its model."""
+        return hashlib.sha256(self.packed()).hexdigest()
 
     def apply(self, patch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The raw network, always in float32.

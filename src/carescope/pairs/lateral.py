@@ -8,6 +8,9 @@ network learns the way back (IsoNet, eq. 2, doi:10.1007/978-3-319-66185-8_15).
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +22,14 @@ from carescope.image import Image
 from carescope.normalize import Affine
 from carescope.pairs.regions import CELL_PX, Region, foreground, split
 from carescope.physics import blur, camera, sampling
-from carescope.physics.microscope import Microscope
+from carescope.physics.microscope import Kernels, Microscope
 from carescope.recipe import Recipe
+
+#: The least noise that training assumes: photo-electrons in a stack's normalised range, and the
+#: standard deviation of its read noise as a share of that range.
+DIM_ELECTRONS, DIM_READ_NOISE = 200.0, 0.01
+#: Above this, h_iso (*) h_split does not reproduce h_rot well enough to go unmentioned.
+SPLIT_RESIDUAL = 0.05
 
 Floats = npt.NDArray[np.float32]
 Batch = tuple[Floats, Floats]
@@ -38,16 +47,15 @@ class LateralPairs:
         Axes ZYX, grey levels.
     grid
         The stack's axial geometry.
-    kernel
-        (Z, X) kernel that makes a lateral slice as blurred as an axial one, on pixels of
-        the restored grid; None where only the sampling is undone.
+    kernels
+        What blurs an axial slice, on pixels of the restored grid; None where only the
+        sampling is undone. ``recipe.psf_mode`` says which of them degrades lateral slices.
     affine
         The model's normalisation.
     noise
         The camera's noise in the stack; None adds none. What blur takes from a slice's own
-        noise is put back, so that the network meets the noise of real axial slices.
-    symmetries
-        ``"flip"`` and ``"turn"``: what leaves the point-spread function unchanged.
+        noise is put back, so that the network meets the noise of real axial slices, or a
+        little more.
     recipe
         Patch size, batch size, validation share and seed.
     scope
@@ -58,15 +66,16 @@ class LateralPairs:
         self,
         stack: Image,
         grid: Grid,
-        kernel: npt.NDArray[np.float64] | None,
+        kernels: Kernels | None,
         affine: Affine,
         noise: camera.Noise | None,
-        symmetries: frozenset[str],
         recipe: Recipe,
         scope: Microscope | None = None,
     ) -> None:
-        self.stack, self.grid, self.kernel, self.scope = stack, grid, kernel, scope
-        self.affine, self.noise, self.symmetries, self.recipe = affine, noise, symmetries, recipe
+        self.stack, self.grid, self.kernels, self.scope = stack, grid, kernels, scope
+        self.affine, self.noise, self.recipe = affine, noise, recipe
+        self.kernel = kernels.used(recipe.psf_mode) if kernels else None
+        self.symmetries = kernels.symmetries if kernels else frozenset({"flip", "turn"})
         training, validation = split(
             (stack.size("Y"), stack.size("X")), recipe.validation_fraction, where=stack.source
         )
@@ -91,6 +100,26 @@ class LateralPairs:
         """What a resumed run must find unchanged: the data's size and range, the degradation."""
         kernel = None if self.kernel is None else [self.kernel.shape, float((self.kernel**2).sum())]
         return [self.stack.shape, self.grid.factor, self.affine.low, self.affine.high, kernel]
+
+    def facts(self) -> dict[str, Any]:
+        """What a model should remember of the data and the optics it learnt from."""
+        psf = self.scope.psf if self.scope else None
+        return {
+            "trained_on": Path(self.stack.source or "array").name,
+            "optics": {"psf": psf.kind, **psf.parameters} if psf else {"psf": "none"},
+            "noise": asdict(self.noise) if self.noise else None,
+        }
+
+    def doubts(self) -> list[str]:
+        """What a user should know of the degradation before trusting it."""
+        if not self.kernels or self.recipe.psf_mode == "full":
+            return []
+        if self.kernels.residual <= SPLIT_RESIDUAL:
+            return []
+        return [
+            "The split point-spread function reproduces the rotated one only within "
+            f"{self.kernels.residual:.0%}; compare with --psf-mode full."
+        ]
 
     def under(self, recipe: Recipe) -> LateralPairs:
         """These pairs, or those of the same stack under another recipe.
@@ -207,11 +236,23 @@ class LateralPairs:
             lines = weights @ window
             if self.noise is not None:
                 missing = 1 - kept * (weights**2).sum(1, keepdims=True)
-                spread = np.sqrt(self.noise.variance(lines) * np.clip(missing, 0, 1))
+                spread = np.sqrt(self._variance(lines) * np.clip(missing, 0, 1))
                 lines = lines + spread * draw.standard_normal(lines.shape, np.float32)
             positions = (np.arange(rows) + self._margin - phase) / factor
             out[:] = sampling.cubic_matrix(positions, len(lines)) @ lines
         return degraded
+
+    def _variance(self, grey: Floats) -> npt.NDArray[Any]:
+        """Noise variance of a recorded pixel, at least that of a dim stack.
+
+        Lateral slices are not quite what axial slices look like: blur along z has mixed
+        neighbouring planes into them. A network that meets no noise learns to trust details
+        of its input to which real axial slices are not true, and restores them worse than
+        one that was shown the stack as if its range held no more than `DIM_ELECTRONS`.
+        """
+        known = self.noise.variance(grey) if self.noise else np.zeros_like(grey)
+        light = np.clip(self.affine.apply(grey), 0, None) / DIM_ELECTRONS + DIM_READ_NOISE**2
+        return np.asarray(np.maximum(known, light * self.affine.width**2))
 
 
 def from_volume(stack: Image, scope: Microscope, recipe: Recipe | None = None) -> LateralPairs:
@@ -233,14 +274,12 @@ def from_volume(stack: Image, scope: Microscope, recipe: Recipe | None = None) -
     """
     recipe = recipe or Recipe()
     grid = scope.grid(stack)
-    kernels = scope.kernels(grid, stack.voxel()[2])
     return LateralPairs(
         stack,
         grid,
-        kernels.used(recipe.psf_mode) if kernels else None,
+        scope.kernels(grid, stack.voxel()[2]),
         normalize.fit(stack, recipe.percentiles),
         camera.estimate(stack.data) if recipe.noise == "match" else None,
-        kernels.symmetries if kernels else frozenset({"flip", "turn"}),
         recipe,
         scope,
     )

@@ -54,7 +54,7 @@ def provenance(model: Model, stack: Image) -> dict[str, str]:
     return {
         "software": f"carescope {carescope.__version__}",
         "caution": CAUTION,
-        "model_sha256": model.sha256 or "not saved",
+        "model_sha256": model.sha256,
         "source": Path(stack.source or "array").name,
     }
 

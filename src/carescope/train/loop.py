@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from carescope.errors import ModelError, UsageError
-from carescope.model import Model
+from carescope.model import Model, check_absent, save
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
 from carescope.train import checkpoint, precision
@@ -43,6 +43,7 @@ def fit(
     recipe: Recipe | None = None,
     *,
     out: str | Path | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     watch: Callable[[Progress], None] | None = None,
     tensorboard: str | Path | None = None,
@@ -54,10 +55,12 @@ def fit(
     pairs
         Where patches come from.
     recipe
-        How to train; the pairs' own recipe where None.
+        How to make pairs and train; the pairs' own recipe where None.
     out
-        Folder that keeps the run: its history, and checkpoints from which the same call
+        Folder for the model and its run: the history, and checkpoints from which the same call
         continues after an interruption. Nothing is written where None.
+    overwrite
+        Replace a model, or the interrupted run of another recipe, in `out`.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     watch
@@ -77,13 +80,16 @@ def fit(
     ModelError
         The loss became NaN before anything was learnt, or the network died again and again.
     OutputError
-        `out` holds an interrupted run of another recipe, or cannot be written.
+        `out` holds a model or an interrupted run of another recipe, or cannot be written.
     """
     recipe = recipe or pairs.recipe
+    pairs = pairs.under(recipe)
+    if out is not None:
+        check_absent(Path(out), overwrite=overwrite)
     on = choose_device(device)
     run = Path(out) / "run" if out is not None else None
     state = State.begin(recipe, pairs, on)
-    warnings = state.resume(run) if run else []
+    warnings = state.resume(run, discard=overwrite) if run else []
     history = History(state.rows, run, tensorboard)
     dtype, loss = precision.choose(recipe.precision, on), LOSSES[recipe.loss]
     judged = [tuple(_tensor(array, on) for array in batch) for batch in pairs.validation()]
@@ -120,9 +126,11 @@ def fit(
             )
 
     history.close()
+    model = state.model(pairs, [*warnings, *_no_better(state, judged, loss)])
     if run:
+        save(model, run.parent, overwrite=overwrite)
         checkpoint.clear(run)
-    return state.model(pairs, warnings)
+    return model
 
 
 def choose_device(name: str) -> torch.device:
@@ -205,6 +213,17 @@ def _validate(
 
 def _flat(batches: list[Tensor]) -> bool:
     return not any(bool(batch.max() > batch.min()) for batch in batches)
+
+
+def _no_better(state: State, judged: list[tuple[Tensor, ...]], loss: Loss) -> list[str]:
+    """A warning where plain interpolation validates as well as the network."""
+    plain = sum(loss(inputs, targets).item() for inputs, targets in judged) / len(judged)
+    if state.best_loss < plain:
+        return []
+    return [
+        f"The network's validation loss, {state.best_loss:.4g}, is no better than that of plain "
+        f"interpolation, {plain:.4g}. Train longer, or with a lower learning rate."
+    ]
 
 
 def _restart(state: State, recipe: Recipe, pairs: LateralPairs, device: torch.device) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,10 @@ class State:
         facts |= {"task": self.task, "plateau": asdict(self.plateau), "rows": self.rows}
         checkpoint.save(run, self.step, tensors, facts)
 
-    def resume(self, run: Path) -> list[str]:
+    def resume(self, run: Path, *, discard: bool = False) -> list[str]:
         """Take up the newest sound checkpoint, if there is one; returns warnings.
+
+        With `discard`, a checkpoint of another recipe or other data is removed instead.
 
         Raises
         ------
@@ -93,10 +96,14 @@ class State:
             return warnings
         tensors, facts = found
         if facts.pop("task") != self.task:
+            if discard:
+                checkpoint.clear(run)
+                return ["An interrupted training of another recipe or other data was discarded."]
             raise OutputError(
                 "an interrupted training of another recipe or other data lies here",
                 where=run,
-                remedy="Repeat the command that began it, or choose another folder with --model",
+                remedy="Repeat the command that began it, choose another folder with --model, "
+                "or discard it with --overwrite",
             )
         self.plateau = Plateau(**facts.pop("plateau"))
         for name, value in facts.items():
@@ -126,13 +133,14 @@ class State:
                 remedy=f"Train longer, or with a --learning-rate below {self.recipe.rate:g}",
             )
         self.network.load_state_dict(self.best)
-        facts = {
+        facts = pairs.facts() | {
+            "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "steps": self.step,
             "seconds": round(self.seconds, 1),
             "best_validation_loss": self.best_loss,
             "weights": sum(p.numel() for p in self.network.parameters()),
             "restarts": self.restarts,
-            "warnings": warnings,
+            "warnings": [*warnings, *pairs.doubts()],
             "history": self.rows,
         }
         return Model(
