@@ -24,10 +24,9 @@ from carescope.grid import Grid
 from carescope.physics import blur, camera, psf, sampling
 
 SIDE, FACTOR, SIGMA_PX, VOXEL_UM = 192, 8, (8.0, 2.0, 2.0), 0.1
-PHOTONS = 400.0
 
 
-def simulate(seed: int) -> tuple[np.ndarray, cs.Image]:
+def simulate(seed: int, photons: float) -> tuple[np.ndarray, cs.Image]:
     """The isotropic truth, and the stack a microscope would record of it."""
     density, _ = phantoms.nuclei((SIDE, SIDE, SIDE), seed)
     one = (1.0, 1.0, 1.0)
@@ -35,7 +34,7 @@ def simulate(seed: int) -> tuple[np.ndarray, cs.Image]:
     seen = blur.blur(density, psf.gaussian(SIGMA_PX, one).values)
     noise = camera.Noise(gain=1.0, offset=100.0, read_noise=2.0)
     planes = camera.expose(
-        noise.offset + PHOTONS * np.maximum(sampling.sample(seen, FACTOR), 0),
+        noise.offset + photons * np.maximum(sampling.sample(seen, FACTOR), 0),
         noise,
         rng.generator(seed, "camera"),
     )
@@ -43,11 +42,11 @@ def simulate(seed: int) -> tuple[np.ndarray, cs.Image]:
     return truth, cs.Image(planes, "ZYX", voxel, source=f"simulated nuclei {seed}")
 
 
-def one(seed: int, network: str, minutes: float, **options: object) -> dict[str, object]:
+def one(seed: int, network: str, minutes: float, photons: float) -> dict[str, object]:
     """Train, restore and score once."""
-    truth, stack = simulate(seed)
+    truth, stack = simulate(seed, photons)
     scope = cs.Microscope(psf.gaussian(tuple(s * VOXEL_UM for s in SIGMA_PX), (VOXEL_UM,) * 3))
-    recipe = cs.Recipe.of(network=network, minutes=minutes, seed=seed, **options)
+    recipe = cs.Recipe.of(network=network, minutes=minutes, seed=seed)
     model = train.fit(cs.pairs.from_volume(stack, scope, recipe), recipe)
     began = time.perf_counter()
     restored = cs.restore(model, stack)
@@ -71,7 +70,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--networks", nargs="+", default=["auto"])
-    parser.add_argument("--loss", default="mse")
+    parser.add_argument("--photons", type=float, default=400.0, help="at density 1")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     commit = subprocess.run(
@@ -82,14 +81,14 @@ def main() -> None:
     ).stdout.strip()
     lines = [
         f"commit {commit}, {os.cpu_count()} cores, {platform.machine()}, "
-        f"{given.minutes:g} minutes of training, loss {given.loss}",
+        f"{given.minutes:g} minutes of training, {given.photons:g} photons",
         "",
         "| network | seed | weights | steps | bicubic | restored (dB) | gain | restored in (s) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for network in given.networks:
         for seed in given.seeds:
-            row = one(seed, network, given.minutes, loss=given.loss)
+            row = one(seed, network, given.minutes, photons=given.photons)
             gain = row["restored"] - row["bicubic"]
             lines.append(
                 f"| {network} | {seed} | {row['weights']:,} | {row['steps']} "

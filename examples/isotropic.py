@@ -44,10 +44,9 @@ recipe = cs.Recipe(steps=given.steps, batch_size=8, patch_px=64)
 pairs = cs.pairs.from_volume(stack, scope, recipe)  # lateral slices, and the same made axial
 print("grid      ", pairs.grid)
 axial, lateral = pairs.batch(0)  # each (batch, channel, Z, X), normalised
-model = cs.fit(pairs)
+model = cs.fit(pairs, out=out / "model")  # saved there, with the history of its training
 error = [float(((image - lateral) ** 2).mean()) for image in (axial, model.apply(axial))]
 print(f"a batch    mean squared error {error[0]:.4f}, and {error[1]:.4f} through the network")
-cs.save_model(model, out / "model")
 
 restored = cs.restore(cs.load_model(out / "model"), stack)
 bicubic = sampling.upsample(stack.array(), restored.grid)
@@ -55,6 +54,5 @@ for name, volume in (("bicubic", bicubic), ("restored", restored.mean.array())):
     ratio = cs.metrics.spectral_isotropy(volume, restored.mean.voxel())
     against = "" if truth is None else f", PSNR {cs.metrics.psnr(truth, volume):.1f} dB"
     print(f"{name:<10} {volume.shape}, spectral isotropy {ratio:.3f}{against}")
-made_by = {"model_sha256": restored.model_sha256}
-cs.save(out / "restored.ome.tif", restored.mean, provenance=made_by)
+cs.save(out / "restored.ome.tif", restored.mean, provenance=restored.provenance)
 print("written to", out)

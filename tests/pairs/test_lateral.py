@@ -104,6 +104,19 @@ def test_inputs_carry_the_noise_of_real_axial_slices():
     assert silent.std() < 0.4 * axial.std()
 
 
+def test_training_never_assumes_a_brighter_stack_than_200_electrons():
+    """Without noise of its own, a stack is shown with that of 200 electrons in its range."""
+    ramp = np.broadcast_to(np.linspace(0, 1, 160, dtype=np.float32), (40, 128, 160))
+    stack = Image(np.ascontiguousarray(ramp), "ZYX", (0.8, 0.2, 0.2))
+    kernel = psf.gaussian((9, 0, 0), (1.0, 1.0, 1.0)).values.sum(1)
+    maker = made(stack, kernel=kernel, noise=camera.Noise(0, 0, 0), symmetries=NONE)
+    rows = 64 + 2 * (maker._margin + len(kernel) // 2)
+    seen = maker._degrade(np.random.default_rng(0), np.full((1, rows, 2000), 0.5, np.float32), 64)
+    sampled = max(seen[0, first::4].var() for first in range(4))  # the rest is interpolated
+    variance = (0.5 / 200 + 0.01**2) * (1 - (kernel**2).sum())
+    assert sampled == pytest.approx(variance, rel=0.05)
+
+
 def test_a_batch_depends_on_seed_and_number_alone(stack):
     first, again = made(stack, seed=1), made(stack, seed=1)
     again.batch(0)

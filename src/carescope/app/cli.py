@@ -13,7 +13,7 @@ import carescope
 from carescope.app import learning
 from carescope.app import options as o
 from carescope.app.given import command_line, open_given, print_facts
-from carescope.errors import CarescopeError
+from carescope.errors import CarescopeError, OutOfMemoryError
 
 INTERRUPTED = 130
 
@@ -34,7 +34,8 @@ def main() -> None:
     as_json = "--json" in sys.argv
     try:
         app(standalone_mode=True)
-    except CarescopeError as error:
+    except (CarescopeError, MemoryError) as problem:
+        error = problem if isinstance(problem, CarescopeError) else _memory_short()
         if as_json:
             facts = {"error": error.what, "where": error.where, "remedy": error.remedy}
             print(json.dumps(facts))
@@ -47,6 +48,13 @@ def main() -> None:
             raise
         print("carescope: interrupted; nothing half-written was left.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _memory_short() -> CarescopeError:
+    return OutOfMemoryError(
+        "there is not enough memory for this",
+        remedy="Give a smaller stack, or close other programs",
+    )
 
 
 def _version(wanted: bool) -> None:
@@ -137,10 +145,11 @@ def restore(given: dict[str, Any]) -> None:
         )
     done = [{"restored": str(w.path), "clipped": w.clipped} for w in written]
     if given["as_json"]:
-        print(json.dumps(done))
-    else:
-        for row in done:
-            print_facts(row, as_json=False)
+        told = [row | {"warnings": w} for row, (_, w) in zip(done, opened, strict=True)]
+        print(json.dumps(told))
+        return
+    for row in done:
+        print_facts(row, as_json=False)
 
 
 @app.command()

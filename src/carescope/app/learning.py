@@ -92,8 +92,12 @@ def train_isotropic(given: dict[str, Any]) -> None:
         for warning in [*warnings, *learnt.warnings]:
             watch.say(f"warning: {warning}")
     kept = ("steps", "seconds", "best_validation_loss")
-    facts = {name: learnt.model.facts[name] for name in kept}
-    print_facts({"model": given["model"], **facts, "sha256": learnt.model.sha256}, given["as_json"])
+    facts: dict[str, object] = {"model": given["model"]}
+    facts |= {name: learnt.model.facts[name] for name in kept}
+    facts["sha256"] = learnt.model.sha256
+    if given["as_json"]:
+        facts["warnings"] = [*warnings, *learnt.warnings]
+    print_facts(facts, given["as_json"])
 
 
 def _recipe(given: dict[str, Any]) -> Recipe:

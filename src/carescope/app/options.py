@@ -93,7 +93,10 @@ WRITING: Group = {
 }
 
 RESULT: Group = {
-    "overwrite": (option(bool, "Replace files that exist.", "--overwrite"), False),
+    "overwrite": (
+        option(bool, "Replace files, models and cut-short runs that exist.", "--overwrite"),
+        False,
+    ),
     "as_json": (option(bool, "Print results as JSON for machines.", "--json"), False),
 }
 

@@ -8,6 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
     from carescope.train import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -26,8 +29,9 @@ class Watch:
         self.quiet = quiet
         self._began: dict[str, float] = {}
         self._last_line = 0.0
-        self._bar = None
-        self._tasks: dict[str, object] = {}
+        self._bar: Bar | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._done: dict[str, float] = {}
         if not quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -77,15 +81,22 @@ class Watch:
 
     def _show(self, name: str, done: float, note: str) -> None:
         done = min(done, 1.0)
+        if self.quiet:
+            return
+        if done < self._done.get(name, 2.0):  # new, or the same job on another image
+            self._begin(name, note)
+        self._done[name] = done
         if self._bar:
-            if name not in self._tasks:
-                self._tasks[name] = self._bar.add_task(name, total=1.0, note=note)
-            self._bar.update(self._tasks[name], completed=done, note=note)  # type: ignore[arg-type]
+            self._bar.update(self._tasks[name], completed=done, note=note)
             return
         now = time.monotonic()
-        began = self._began.setdefault(name, now)
-        if self.quiet or (now - self._last_line < SECONDS_BETWEEN_LINES and done < 1):
+        if now - self._last_line < SECONDS_BETWEEN_LINES and done < 1:
             return
         self._last_line = now
-        left = (now - began) * (1 - done) / done if done > 0 else 0.0
+        left = (now - self._began[name]) * (1 - done) / done if done > 0 else 0.0
         self.say(f"{name}: {done:4.0%}, {left:.0f} s left{', ' + note if note else ''}")
+
+    def _begin(self, name: str, note: str) -> None:
+        self._began[name] = self._last_line = time.monotonic()
+        if self._bar:
+            self._tasks[name] = self._bar.add_task(name, total=1.0, note=note)

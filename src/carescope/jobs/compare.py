@@ -27,4 +27,6 @@ def compare(
             where=str(restored),
             remedy="Give two images of the same field and size",
         )
-    return metrics.evaluate(second.array(), first.array())
+    # A 3D window of 7 voxels does not fit into fewer planes.
+    flat = "Z" in first.axes and first.size("Z") < 7
+    return metrics.evaluate(second.array(), first.array(), planewise=flat)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from carescope import read
@@ -86,7 +86,7 @@ class Optics:
     na, na_illum, wavelength_um, refractive_index, sigma_um
         Of the kinds that need them.
     psf_voxel_um
-        Voxel size of a measured PSF whose file does not say it.
+        Voxel size of a measured PSF, instead of its file's.
 
     Raises
     ------
@@ -147,7 +147,8 @@ class Optics:
                 where=self.psf,
                 remedy="Give their size with --psf-voxel-um Z,Y,X",
             )
-        return measured(beads.array(), beads.voxel_um)
+        seen = measured(beads.array(), beads.voxel_um)
+        return replace(seen, parameters={"file": Path(self.psf).name, "voxel_um": beads.voxel_um})
 
     def microscope(self, stack: Image, factor: float | None = None) -> Microscope:
         """The microscope that took a stack, its PSF sampled for the stack's restored grid."""

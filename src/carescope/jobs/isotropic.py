@@ -73,7 +73,7 @@ def learn(
     folder
         Where to keep the model, and the run so that it can be resumed.
     overwrite
-        Replace a model that is there.
+        Replace a model, or the interrupted run of another recipe or other data, in `folder`.
     device, tensorboard, watch
         As for `carescope.train.fit`.
     """
@@ -161,21 +161,7 @@ def isotropic(
     )
     scores = score(truth, stack, written) if truth is not None else []
     doubts = [*warnings, *learnt.warnings, *_clipping(written)]
-    text = isotropic_page(
-        title=f"{Path(stack.source or 'stack').name}, restored to isotropic resolution",
-        stack=stack,
-        restored=written.image,
-        grid=written.grid,
-        kernels=_named(learnt.pairs.kernels),
-        history=learnt.model.facts["history"],
-        numbers=_numbers(learnt, stack, written),
-        truth=truth,
-        scores=scores,
-        warnings=doubts,
-        recipe=recipe.model_dump(),
-        command=command,
-        provenance={"carescope": carescope.__version__, "python": platform.python_version()},
-    )
+    text = _page(learnt, stack, written, truth, scores, doubts, command)
     atomic.write_text(page, text, overwrite=overwrite)
     return Outcome(written, page, scores, doubts)
 
@@ -220,6 +206,33 @@ def report_path(out: Path) -> Path:
     for ending in (".tiff", ".tif", ".ome"):
         stem = stem.removesuffix(ending)
     return out.with_name(f"{stem}.report.html")
+
+
+def _page(
+    learnt: Learnt,
+    stack: Image,
+    written: Written,
+    truth: npt.NDArray[Any] | None,
+    scores: Sequence[dict[str, Any]],
+    doubts: Sequence[str],
+    command: str,
+) -> str:
+    """The report as HTML."""
+    return isotropic_page(
+        title=f"{Path(stack.source or 'stack').name}, restored to isotropic resolution",
+        stack=stack,
+        restored=written.image,
+        grid=written.grid,
+        kernels=_named(learnt.pairs.kernels),
+        history=learnt.model.facts["history"],
+        numbers=_numbers(learnt, stack, written),
+        truth=truth,
+        scores=scores,
+        warnings=doubts,
+        recipe=learnt.model.recipe.model_dump(),
+        command=command,
+        provenance={"carescope": carescope.__version__, "python": platform.python_version()},
+    )
 
 
 def _clipping(written: Written) -> list[str]:

@@ -36,7 +36,8 @@ class Model:
     step_um, pixel_um
         Plane distance and lateral pixel size it was trained on.
     facts
-        What is worth knowing later: optics, training time, best loss, warnings.
+        What is worth knowing later: the stack's name, optics, noise, training time, best loss,
+        warnings.
     """
 
     network: nn.Module

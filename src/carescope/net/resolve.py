@@ -31,4 +31,5 @@ def resolve(name: str, *, factor: float, seconds: float | None) -> dict[str, Any
         "cell": [rows, 2],
         "depth": 2,
         "first_filters": 32,
+        "dropout": 0.1,
     }

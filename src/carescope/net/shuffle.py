@@ -33,6 +33,9 @@ class ShuffleUNet(nn.Module):
         How often the image is pooled behind that, at least 1.
     first_filters
         Features of the finest level; each pooling doubles them.
+    dropout
+        Share of the features silenced after each convolution behind a pooling while training,
+        in [0, 1): one stack holds few structures, and they are soon known by heart.
 
     Notes
     -----
@@ -47,6 +50,7 @@ class ShuffleUNet(nn.Module):
         cell: tuple[int, int] = (4, 2),
         depth: int = 2,
         first_filters: int = 32,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.channels_in = self.channels_out = channels
@@ -55,15 +59,16 @@ class ShuffleUNet(nn.Module):
         inside = channels * self.cell[0] * self.cell[1]
         filters = [first_filters * 2**level for level in range(depth + 1)]
 
-        def pair(before: int, after: int) -> nn.Sequential:
-            return nn.Sequential(block(2, before, after, 3), block(2, after, after, 3))
+        def pair(before: int, after: int, level: int) -> nn.Sequential:
+            silenced = dropout if level else 0.0
+            return nn.Sequential(
+                block(2, before, after, 3, silenced), block(2, after, after, 3, silenced)
+            )
 
-        self.down = nn.ModuleList(
-            pair(before, after)
-            for before, after in zip([inside, *filters[:-1]], filters, strict=True)
-        )
+        befores = [inside, *filters[:-1]]
+        self.down = nn.ModuleList(pair(befores[n], filters[n], n) for n in range(depth + 1))
         self.up = nn.ModuleList(
-            pair(filters[n + 1] + filters[n], filters[n]) for n in reversed(range(depth))
+            pair(filters[n + 1] + filters[n], filters[n], n) for n in reversed(range(depth))
         )
         self.pool, self.upsample = max_pool((2, 2)), upsample((2, 2))
         self.head = convolution(2, filters[0], inside, 3)

@@ -54,8 +54,8 @@ class LateralPairs:
         The model's normalisation.
     noise
         The camera's noise in the stack; None adds none. What blur takes from a slice's own
-        noise is put back, so that the network meets the noise of real axial slices, or a
-        little more.
+        noise is put back, so that the network meets the noise of real axial slices, or that
+        of a dim stack where it is more.
     recipe
         Patch size, batch size, validation share and seed.
     scope
@@ -263,7 +263,7 @@ def from_volume(stack: Image, scope: Microscope, recipe: Recipe | None = None) -
     stack
         Axes ZYX, with a voxel size.
     scope
-        Its point-spread function and plane distance.
+        Its point-spread function, and the factor where it is not plane distance over pixel size.
     recipe
         How patches are made; the default recipe where None.
 

@@ -1,4 +1,4 @@
-"""The microscope as restoring needs it: how its planes lie, and how it blurs."""
+"""The microscope as restoring needs it: how it blurs, and the grid of a stack that it took."""
 
 from __future__ import annotations
 

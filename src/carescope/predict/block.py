@@ -1,8 +1,9 @@
 """One block of an isotropic restoration, as a pure function of the stack around it.
 
-Beyond its borders a volume goes on for `MARGIN_PX` as its own mirror image, so that a border is
-like any other place. Where that ends is fixed by the volume, and between borders a block reads
-as far as the network reaches: it is the same whatever the blocks beside it.
+Beyond its borders a volume goes on for `MARGIN_PX`, rounded up to whole pooling cells, as its own
+mirror image, so that a border is like any other place. Where that ends is fixed by the volume, and
+up to there a block reads as far as the network reaches: it is the same whatever the blocks beside
+it.
 
     |~~halo~~|======block======|~~halo~~|     read and interpolated
              |======block======|              restored and kept

@@ -41,7 +41,8 @@ class Restored:
     grid
         Where its planes lie.
     provenance
-        What its metadata should say when it is written.
+        What its metadata should say when it is written: the caution, the model's hash, the
+        source. `carescope.save` takes it.
     """
 
     mean: Image
@@ -88,7 +89,7 @@ def restore(model: Model, stack: Image, *, force: bool = False) -> Restored:
         out[block] = values
 
     restore_into(keep, model, stack, grid)
-    mean = Image(out, "ZYX", voxel_um(stack, grid), source=stack.source)
+    mean = Image(out, "ZYX", voxel_um(stack, grid), stack.channel_names, stack.source)
     return Restored(mean, grid, provenance(model, stack))
 
 
@@ -123,10 +124,10 @@ def restore_into(
 
 
 def plan(model: Model, shape: tuple[int, int, int], memory_bytes: int) -> Iterator[Block]:
-    """Blocks that cover a volume, the largest whose working set fits in memory.
+    """Blocks that cover a volume, each with a working set that fits in memory.
 
-    Planes and columns are kept whole as long as possible, rows are cut first: slices along xz
-    then need no halo at all.
+    Whichever axis is longest beside its halo is halved until they fit, so that little is read
+    twice; an axis of 16 pixels or less is not cut.
     """
     reach, cell = net.reach(model.network), net.grid(model.network)
     halo = [

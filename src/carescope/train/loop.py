@@ -60,7 +60,7 @@ def fit(
         Folder for the model and its run: the history, and checkpoints from which the same call
         continues after an interruption. Nothing is written where None.
     overwrite
-        Replace a model, or the interrupted run of another recipe, in `out`.
+        Replace a model, or the interrupted run of another recipe or other data, in `out`.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     watch
@@ -76,17 +76,19 @@ def fit(
     Raises
     ------
     UsageError
-        There is no such device, or TensorBoard was asked for and is not installed.
+        There is no such device, TensorBoard was asked for and is not installed, or `recipe` is
+        another than that of pairs which do not know their microscope.
     ModelError
         The loss became NaN before anything was learnt, or the network died again and again.
     OutputError
-        `out` holds a model or an interrupted run of another recipe, or cannot be written.
+        `out` holds a model or an interrupted run of another recipe or other data, or cannot be
+        written.
     """
-    recipe = recipe or pairs.recipe
-    pairs = pairs.under(recipe)
     if out is not None:
         check_absent(Path(out), overwrite=overwrite)
     on = choose_device(device)
+    recipe = recipe or pairs.recipe
+    pairs = pairs.under(recipe)
     run = Path(out) / "run" if out is not None else None
     state = State.begin(recipe, pairs, on)
     warnings = state.resume(run, discard=overwrite) if run else []
