@@ -54,3 +54,13 @@ def test_impossible_geometry_is_refused_by_file_with_a_remedy(image, message):
 
 def test_planes_as_far_apart_as_pixels_within_rounding_have_factor_one():
     assert Grid.of(stack((0.2003, 0.2, 0.2))).factor == 1.0
+
+
+@pytest.mark.parametrize(("step", "pixel"), [(1.3, 0.325), (0.3, 0.1), (0.65, 0.065), (0.7, 0.07)])
+def test_rounding_in_metadata_costs_no_plane(step, pixel):
+    """ImageJ keeps resolutions as fractions of a million: 1.3 / 0.325 comes to 3.9999999."""
+    written = 1 / (round(1e6 / pixel) / 1e6)
+    grid = Grid.of(stack((step, written, written), (60, 32, 32)))
+    assert grid.factor == round(step / pixel)
+    assert grid.restored_planes == 59 * grid.factor + 1
+    assert grid.is_recorded().sum() == 60

@@ -88,6 +88,8 @@ class Grid:
                 remedy="Resample the planes to square pixels, or correct them with --voxel-um",
             )
         factor = step / x if factor is None else factor
+        if factor >= 1 and abs(factor / round(factor) - 1) < 1e-3:
+            factor = float(round(factor))  # metadata round: 1.3 / 0.325 is 3.9999999
         if 0.9 < factor < 1.02:  # rounding in metadata: planes as far apart as pixels
             factor = 1.0
         try:

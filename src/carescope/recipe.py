@@ -76,7 +76,7 @@ class Recipe(BaseModel):
             raise UsageError(
                 "; ".join(map(_explain, found)),
                 where="recipe",
-                remedy=f"Correct {options}" if options else "Leave out what does not belong",
+                remedy=f"Correct {options}" if options else "Leave out one of them",
             ) from None
 
     @property

@@ -160,3 +160,23 @@ def test_from_volume_uses_the_split_kernel_by_default(stack):
     assert variance == pytest.approx(4**2 - 1**2, rel=0.03)
     assert split_pairs.kernel.shape[1] == 1
     assert full_pairs.kernel.shape[1] > 1
+
+
+def test_equal_voxels_need_a_psf_that_is_longer_along_z(stack):
+    even = Image(stack.data, "ZYX", (0.2, 0.2, 0.2))
+    ball = Microscope(psf.gaussian((0.4, 0.4, 0.4), (0.2, 0.2, 0.2)))
+    with pytest.raises(InputError, match="nothing to restore"):
+        pairs.from_volume(even, ball)
+    assert pairs.from_volume(even, ball, Recipe(psf_mode="full")).kernel.size > 1
+    long = Microscope(psf.gaussian((0.8, 0.4, 0.4), (0.2, 0.2, 0.2)))
+    assert pairs.from_volume(even, long).kernel.size > 1
+
+
+def test_unequal_spacing_and_an_empty_validation_band_are_said(stack):
+    assert pairs.from_volume(stack, Microscope()).doubts() == []
+    (doubt,) = pairs.from_volume(stack, Microscope(factor=2.0)).doubts()
+    assert "2 times as tall" in doubt
+    grey = stack.array().copy()
+    grey[:, :, -16:] = grey.min()
+    (doubt,) = pairs.from_volume(Image(grey, "ZYX", stack.voxel_um), Microscope()).doubts()
+    assert "chosen on background" in doubt

@@ -34,8 +34,8 @@ def main() -> None:
     as_json = "--json" in sys.argv
     try:
         app(standalone_mode=True)
-    except (CarescopeError, MemoryError) as problem:
-        error = problem if isinstance(problem, CarescopeError) else _memory_short()
+    except (CarescopeError, MemoryError, RuntimeError) as problem:
+        error = _of_memory(problem)
         if as_json:
             facts = {"error": error.what, "where": error.where, "remedy": error.remedy}
             print(json.dumps(facts))
@@ -50,10 +50,15 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _memory_short() -> CarescopeError:
+def _of_memory(problem: Exception) -> CarescopeError:
+    """Our error, or the one of a lack of memory, which torch reports as a RuntimeError."""
+    if isinstance(problem, CarescopeError):
+        return problem
+    if not isinstance(problem, MemoryError) and "memory" not in str(problem):
+        raise problem
     return OutOfMemoryError(
         "there is not enough memory for this",
-        remedy="Give a smaller stack, or close other programs",
+        remedy="Give a smaller stack, --batch-size or --patch-px, or close other programs",
     )
 
 
@@ -124,11 +129,17 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.app.progress import Watch
     from carescope.jobs import restore as job
     from carescope.model import load
+    from carescope.predict import geometry
 
     sources, dtype, overwrite = given["stacks"], given["dtype"], given["overwrite"]
     model = load(given["model"])
     targets = job.outputs(sources, given["out"], dtype, overwrite=overwrite)
-    opened = [open_given(given | {"stack": path}) for path in sources]
+    opened = [
+        open_given(
+            given | {"stack": path}, lambda image: geometry(model, image, force=given["force"])
+        )
+        for path in sources
+    ]
     with Watch(quiet=given["as_json"]) as watch:
         for stack, warnings in opened:
             for warning in warnings:

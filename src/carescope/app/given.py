@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,8 @@ def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
         print(f"{name:<{width}}  {value}")
 
 
-def open_given(given: dict[str, Any]) -> tuple[Image, list[str]]:
-    """Open the stack that a command's options describe."""
+def open_given(given: dict[str, Any], fits: Callable[[Image], object]) -> tuple[Image, list[str]]:
+    """Open the stack that a command's options describe, if its geometry `fits`."""
     from carescope.jobs.inputs import open_stack
 
     return open_stack(
@@ -46,4 +46,5 @@ def open_given(given: dict[str, Any]) -> tuple[Image, list[str]]:
         timepoint=given["timepoint"],
         allow_incomplete=given["allow_incomplete"],
         fill_nonfinite=given["fill_nonfinite"],
+        fits=fits,
     )

@@ -29,9 +29,11 @@ def isotropic(given: dict[str, Any]) -> None:
     recipe, optics = _recipe(given), _optics(given)
     page = given["report"] or job.report_path(given["out"])
     overwrite = given["overwrite"]
-    job.check_written(given["stack"], given["out"], page, given["dtype"], overwrite=overwrite)
+    job.check_written(
+        [given["stack"], *optics.files()], given["out"], page, given["dtype"], overwrite=overwrite
+    )
     job.check_learnt(given["model"], given["device"], given["tensorboard"], overwrite=overwrite)
-    stack, warnings = open_given(given)
+    stack, warnings = open_given(given, lambda image: optics.grid(image, given["factor"]))
     with Watch(quiet=given["as_json"]) as watch:
         outcome = job.isotropic(
             stack,
@@ -76,7 +78,7 @@ def train_isotropic(given: dict[str, Any]) -> None:
     recipe, optics = _recipe(given), _optics(given)
     overwrite = given["overwrite"]
     job.check_learnt(given["model"], given["device"], given["tensorboard"], overwrite=overwrite)
-    stack, warnings = open_given(given)
+    stack, warnings = open_given(given, lambda image: optics.grid(image, given["factor"]))
     with Watch(quiet=given["as_json"]) as watch:
         learnt = job.learn(
             stack,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -24,8 +25,11 @@ def open_stack(
     timepoint: int | None = None,
     allow_incomplete: bool = False,
     fill_nonfinite: bool = False,
+    fits: Callable[[Image], object] = Grid.of,
 ) -> tuple[Image, list[str]]:
     """Open one ZYX stack and look at every pixel of it once.
+
+    `fits` is called before any pixel is read, to refuse a stack whose geometry will not do.
 
     Returns
     -------
@@ -42,6 +46,12 @@ def open_stack(
     for axis, index in (("C", channel), ("T", timepoint)):
         if index is not None:
             image = _selected(image, axis, index)
+    if image.axes == "YX":
+        raise InputError(
+            f"is a single plane ({describe_shape(image.shape, image.axes)})",
+            where=str(path),
+            remedy="Give a stack with at least 2 planes along Z",
+        )
     if image.axes != "ZYX":
         extra = [a for a in image.axes if a in "CT"]
         raise InputError(
@@ -50,6 +60,7 @@ def open_stack(
             remedy=" and ".join(f"Choose one with {_CHOOSES[a]} N, from 0" for a in extra)
             or "Name its dimensions with --axes, for example --axes ZYX",
         )
+    fits(image)
     seen = scan(image, fill_nonfinite=fill_nonfinite, refuse_constant=True)
     warnings = []
     if seen.nonfinite:
@@ -149,6 +160,14 @@ class Optics:
             )
         seen = measured(beads.array(), beads.voxel_um)
         return replace(seen, parameters={"file": Path(self.psf).name, "voxel_um": beads.voxel_um})
+
+    def files(self) -> list[Path]:
+        """The files that are read, which no output may replace."""
+        return [] if self.psf == "none" or self._modelled else [Path(self.psf)]
+
+    def grid(self, stack: Image, factor: float | None = None) -> Grid:
+        """The geometry of a stack under these optics, or a refusal; no pixel of it is read."""
+        return self.microscope(stack, factor).grid(stack)
 
     def microscope(self, stack: Image, factor: float | None = None) -> Microscope:
         """The microscope that took a stack, its PSF sampled for the stack's restored grid."""

@@ -15,7 +15,7 @@ from carescope import metrics, model, pairs, train
 from carescope.files import atomic
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
-from carescope.jobs.restore import Written, check_distinct, check_output, restore_file
+from carescope.jobs.restore import Written, check_distinct, check_output, restore_file, stem
 from carescope.model import Model
 from carescope.pairs import LateralPairs
 from carescope.physics.microscope import Kernels
@@ -137,7 +137,8 @@ def isotropic(
         Its scores are empty without a truth.
     """
     page = page or report_path(out)
-    check_written(stack.source, out, page, dtype, overwrite=overwrite)
+    named = [Path(stack.source)] if stack.source else []
+    check_written([*named, *optics.files()], out, page, dtype, overwrite=overwrite)
     learnt = learn(
         stack,
         optics,
@@ -167,10 +168,10 @@ def isotropic(
 
 
 def check_written(
-    source: str | Path | None, out: Path, page: Path, dtype: str, *, overwrite: bool = False
+    sources: Sequence[str | Path], out: Path, page: Path, dtype: str, *, overwrite: bool = False
 ) -> None:
     """Refuse, before any work, a restoration or report that could not be written in the end."""
-    check_distinct([out, page], [source] if source else [])
+    check_distinct([out, page], sources)
     check_output(out, dtype, overwrite=overwrite)
     atomic.check_writable(page, overwrite=overwrite)
 
@@ -202,10 +203,7 @@ def score(truth: npt.NDArray[Any], stack: Image, written: Written) -> list[dict[
 
 def report_path(out: Path) -> Path:
     """Where the report of an output goes."""
-    stem = out.name
-    for ending in (".tiff", ".tif", ".ome"):
-        stem = stem.removesuffix(ending)
-    return out.with_name(f"{stem}.report.html")
+    return out.with_name(f"{stem(out)}.report.html")
 
 
 def _page(
@@ -241,6 +239,10 @@ def _clipping(written: Written) -> list[str]:
     return [f"{written.clipped} values did not fit {written.image.dtype} and were clipped."]
 
 
+def _said(values: dict[str, Any] | None) -> str:
+    return ", ".join(f"{name} {value}" for name, value in (values or {}).items())
+
+
 def _named(kernels: Kernels | None) -> dict[str, npt.NDArray[np.float64]] | None:
     if kernels is None:
         return None
@@ -261,4 +263,7 @@ def _numbers(learnt: Learnt, stack: Image, written: Written) -> dict[str, object
         "training time": f"{facts['seconds']:.0f} s",
         "best validation loss": f"{facts['best_validation_loss']:.4g}",
         "values clipped": written.clipped,
+        "optics": _said(facts["optics"]),
+        "noise of the stack": _said(facts["noise"]) or "left out",
+        "model (sha256)": learnt.model.sha256,
     }

@@ -187,7 +187,7 @@ def outputs(
         targets = [out]
         check_output(out, dtype, overwrite=overwrite)
     else:
-        targets = [out / f"{_stem(source)}.ome.tif" for source in sources]
+        targets = [out / f"{stem(source)}.ome.tif" for source in sources]
         check_makeable(out)
     if len(sources) > len(set(targets)):
         twice = ", ".join(sorted({str(t) for t in targets if targets.count(t) > 1} or {str(out)}))
@@ -203,7 +203,8 @@ def outputs(
     return targets
 
 
-def _stem(path: Path) -> str:
+def stem(path: Path) -> str:
+    """A file's name without the endings of a TIFF."""
     name = path.name
     for ending in (".ome.tiff", ".ome.tif", ".tiff", ".tif"):
         if name.lower().endswith(ending):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def resolve(name: str, *, factor: float, seconds: float | None) -> dict[str, Any]:
-    """The architecture, as `build` takes it, for a stack and a training budget.
+def resolve(name: str, *, factor: float) -> dict[str, Any]:
+    """The architecture, as `build` takes it, for a stack.
 
     ``auto`` is the network that restored best within minutes on two cores (see
     benchmarks/isotropic_nuclei.py): a `ShuffleUNet` whose cells are as tall as recorded planes lie
@@ -18,8 +18,6 @@ def resolve(name: str, *, factor: float, seconds: float | None) -> dict[str, Any
         ``auto``, ``care``, ``isonet1`` or ``isonet2``.
     factor
         Restored planes per recorded plane.
-    seconds
-        Wall time of training, or None where steps decide.
     """
     if name != "auto":
         return {"name": name, "ndim": 2, "channels": 1}

@@ -20,14 +20,14 @@ from carescope.errors import InputError, UsageError
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.normalize import Affine
+from carescope.pairs.degrade import degrade
 from carescope.pairs.regions import CELL_PX, Region, foreground, split
-from carescope.physics import blur, camera, sampling
+from carescope.physics import camera
 from carescope.physics.microscope import Kernels, Microscope
 from carescope.recipe import Recipe
 
-#: The least noise that training assumes: photo-electrons in a stack's normalised range, and the
-#: standard deviation of its read noise as a share of that range.
-DIM_ELECTRONS, DIM_READ_NOISE = 200.0, 0.01
+#: Beyond this share, planes and pixels are too unequal to stand in for one another unsaid.
+MOST_STRETCH = 0.15
 #: Above this, h_iso (*) h_split does not reproduce h_rot well enough to go unmentioned.
 SPLIT_RESIDUAL = 0.05
 
@@ -87,6 +87,7 @@ class LateralPairs:
             min(side, validation.shape[1]),
         )
         self._centres = foreground(stack, training, self.patch_shape)
+        self._band_is_empty = False
         self._validation_centres = self._validation_foreground()
         # Rows beyond a patch that its sampled lines and their interpolation need.
         self._margin = math.ceil(2 * grid.factor) + 1
@@ -112,14 +113,26 @@ class LateralPairs:
 
     def doubts(self) -> list[str]:
         """What a user should know of the degradation before trusting it."""
-        if not self.kernels or self.recipe.psf_mode == "full":
-            return []
-        if self.kernels.residual <= SPLIT_RESIDUAL:
-            return []
-        return [
-            "The split point-spread function reproduces the rotated one only within "
-            f"{self.kernels.residual:.0%}; compare with --psf-mode full."
-        ]
+        doubts = []
+        split_psf = self.kernels is not None and self.recipe.psf_mode == "split"
+        if split_psf and self.kernels and self.kernels.residual > SPLIT_RESIDUAL:
+            doubts.append(
+                "The split point-spread function reproduces the rotated one only within "
+                f"{self.kernels.residual:.0%}; compare with --psf-mode full."
+            )
+        stretch = self.grid.spacing_um / self.pixel_um
+        if abs(stretch - 1) > MOST_STRETCH:
+            doubts.append(
+                f"With this factor restored planes lie {self.grid.spacing_um:.3g} um apart, beside "
+                f"pixels of {self.pixel_um:.3g} um: structures are learnt {stretch:.2g} times as "
+                "tall as they are. Leave --factor out for isotropic voxels."
+            )
+        if self._band_is_empty:
+            doubts.append(
+                "The columns that validate hold no structure: the weights that were kept were "
+                "chosen on background."
+            )
+        return doubts
 
     def under(self, recipe: Recipe) -> LateralPairs:
         """These pairs, or those of the same stack under another recipe.
@@ -161,6 +174,7 @@ class LateralPairs:
         try:
             return foreground(self.stack, self.validating, self.validation_shape)
         except InputError:
+            self._band_is_empty = True
             rows, columns = self.validating.rows, self.validating.columns
             planes = np.arange(self.stack.size("Z"))
             middle = np.full_like(planes, sum(rows) // 2), np.full_like(planes, sum(columns) // 2)
@@ -221,38 +235,15 @@ class LateralPairs:
         return block.T if turned else block
 
     def _degrade(self, draw: np.random.Generator, windows: Floats, rows: int) -> Floats:
-        """Lateral windows as an axial slice would show them: blur, sample, noise, upsample."""
-        kept = 1.0  # share of the slices' own noise variance that survives
-        if self.kernel is not None:
-            windows = blur.blur_batch(windows, self.kernel)
-            kept = float((self.kernel**2).sum())
-        factor, length = self.grid.factor, windows.shape[1]
-        degraded = np.empty((len(windows), rows, windows.shape[2]), np.float32)
-        for window, out in zip(windows, degraded, strict=True):
-            phase = draw.uniform(0, factor)
-            if float(factor).is_integer():
-                phase = math.floor(phase)
-            weights = sampling.cubic_matrix(np.arange(phase, length - 1, factor), length)
-            lines = weights @ window
-            if self.noise is not None:
-                missing = 1 - kept * (weights**2).sum(1, keepdims=True)
-                spread = np.sqrt(self._variance(lines) * np.clip(missing, 0, 1))
-                lines = lines + spread * draw.standard_normal(lines.shape, np.float32)
-            positions = (np.arange(rows) + self._margin - phase) / factor
-            out[:] = sampling.cubic_matrix(positions, len(lines)) @ lines
-        return degraded
-
-    def _variance(self, grey: Floats) -> npt.NDArray[Any]:
-        """Noise variance of a recorded pixel, at least that of a dim stack.
-
-        Lateral slices are not quite what axial slices look like: blur along z has mixed
-        neighbouring planes into them. A network that meets no noise learns to trust details
-        of its input to which real axial slices are not true, and restores them worse than
-        one that was shown the stack as if its range held no more than `DIM_ELECTRONS`.
-        """
-        known = self.noise.variance(grey) if self.noise else np.zeros_like(grey)
-        light = np.clip(self.affine.apply(grey), 0, None) / DIM_ELECTRONS + DIM_READ_NOISE**2
-        return np.asarray(np.maximum(known, light * self.affine.width**2))
+        return degrade(
+            draw,
+            windows,
+            slice(self._margin, self._margin + rows),
+            kernel=self.kernel,
+            factor=self.grid.factor,
+            noise=self.noise,
+            affine=self.affine,
+        )
 
 
 def from_volume(stack: Image, scope: Microscope, recipe: Recipe | None = None) -> LateralPairs:
@@ -273,11 +264,25 @@ def from_volume(stack: Image, scope: Microscope, recipe: Recipe | None = None) -
         The stack has other axes, no voxel size, a single plane, or nothing in it.
     """
     recipe = recipe or Recipe()
+    if scope.psf is None and recipe.psf_mode == "full":
+        raise UsageError(
+            "without a point-spread function there is no full one to undo",
+            where="--psf-mode",
+            remedy="Give the optics with --psf, or leave --psf-mode out",
+        )
     grid = scope.grid(stack)
+    kernels = scope.kernels(grid, stack.voxel()[2])
+    if grid.factor == 1 and kernels and kernels.used(recipe.psf_mode).size == 1:
+        raise InputError(
+            "planes are as far apart as pixels, and the point-spread function is no longer along z "
+            "than across: there is nothing to restore",
+            where=stack.source,
+            remedy="Undo the lateral blur too with --psf-mode full, or correct the optics",
+        )
     return LateralPairs(
         stack,
         grid,
-        scope.kernels(grid, stack.voxel()[2]),
+        kernels,
         normalize.fit(stack, recipe.percentiles),
         camera.estimate(stack.data) if recipe.noise == "match" else None,
         recipe,

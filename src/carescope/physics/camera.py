@@ -122,7 +122,7 @@ def estimate(planes: Any, offset: float | None = None) -> Noise:
     if not stats or not any(len(s) for s in stats):
         raise InputError(
             "the planes are too small to tell noise from structure: 16 x 16 pixels at least",
-            remedy="Give larger images, or train without noise",
+            remedy="Give larger images, or leave the noise out with --noise none",
         )
     brightness, variance = np.concatenate(stats).T
     gain, ground = _line(*_binned(brightness, variance))

@@ -31,7 +31,8 @@ def micrometres(unit: Any) -> float | None:
     """
     text = str(unit).strip().replace("\\u00B5", "µ").replace("\\u00b5", "µ")
     # The micro sign, not the Greek letter, is what the table holds.
-    text = text.replace("\u00c2\u00b5", "\u00b5").lower().replace("\u03bc", "\u00b5")
+    text = text.replace("\u00c2\u00b5", "\u00b5").replace("\u00ce\u00bc", "\u00b5")
+    text = text.lower().replace("\u03bc", "\u00b5")
     return _UM.get(text)
 
 

@@ -45,7 +45,7 @@ class State:
     @classmethod
     def begin(cls, recipe: Recipe, pairs: LateralPairs, device: torch.device) -> State:
         """Fresh weights and a fresh optimiser."""
-        architecture = net.resolve(recipe.network, factor=pairs.grid.factor, seconds=recipe.seconds)
+        architecture = net.resolve(recipe.network, factor=pairs.grid.factor)
         network = net.build(**architecture, seed=recipe.seed).to(device)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         task = json.dumps([recipe.model_dump(), pairs.identity()], sort_keys=True)
