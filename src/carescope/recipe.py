@@ -35,6 +35,7 @@ class Recipe(BaseModel):
     learning_rate: float | None = Field(None, gt=0, lt=1)
     batch_size: int = Field(16, ge=1, le=1024)
     patch_px: int = Field(128, ge=32, le=1024, multiple_of=16)  # the networks' pooling grid
+    passes: Literal[1, 2] = 2
     minutes: float | None = Field(None, gt=0, le=60 * 24 * 30)
     steps: int | None = Field(None, ge=1)
     steps_per_epoch: int = Field(100, ge=1)

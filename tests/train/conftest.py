@@ -34,10 +34,7 @@ def made(stack, recipe):
 
     def made(**changes):
         grid = Grid(stack.size("Z"), 4.0, stack.voxel_um[0])
-        symmetries = frozenset({"flip", "turn"})
-        return pairs.LateralPairs(
-            stack, grid, None, Affine(100, 900), None, symmetries, recipe(**changes)
-        )
+        return pairs.LateralPairs(stack, grid, None, Affine(100, 900), None, recipe(**changes))
 
     return made
 

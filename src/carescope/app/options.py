@@ -156,6 +156,12 @@ TRAINING: Group = {
         _training(str, "auto (best within the time given), care, isonet1 or isonet2."),
         "auto",
     ),
+    "passes": (
+        _training(
+            int, "2: train again on slices of the first restoration, where there is a PSF. Or 1."
+        ),
+        2,
+    ),
     "minutes": (_training(float | None, "Wall time of training; 5 by default."), None),
     "steps": (
         _training(int | None, "Exact number of training steps instead; repeatable."),

@@ -21,7 +21,8 @@ from carescope.files.folder import make
 from carescope.files.hashes import sha256
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
-from carescope.jobs.isotropic import Outcome, Watch, isotropic
+from carescope.jobs.isotropic import Outcome, isotropic
+from carescope.jobs.passes import Watch
 from carescope.recipe import Recipe
 from carescope.write import tiff
 

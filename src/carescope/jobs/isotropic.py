@@ -15,26 +15,11 @@ from carescope import metrics, model, pairs, train
 from carescope.files import atomic
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
+from carescope.jobs.passes import Learnt, Shared, Watch, in_two_passes
 from carescope.jobs.restore import Written, check_distinct, check_output, restore_file, stem
-from carescope.model import Model
-from carescope.pairs import LateralPairs
 from carescope.physics.microscope import Kernels
 from carescope.recipe import Recipe
 from carescope.report.isotropic import isotropic_page
-
-Watch = Callable[[train.Progress], None]
-
-
-class Learnt(NamedTuple):
-    """What was learnt from a stack, and the pairs it was learnt from."""
-
-    model: Model
-    pairs: LateralPairs
-
-    @property
-    def warnings(self) -> list[str]:
-        """What training and its data give to think about."""
-        return list(self.model.facts["warnings"])
 
 
 class Outcome(NamedTuple):
@@ -79,16 +64,11 @@ def learn(
     """
     check_learnt(folder, device, tensorboard, overwrite=overwrite)
     scope = optics.microscope(stack, factor)
-    made: LateralPairs = pairs.from_volume(stack, scope, recipe)
-    learnt = train.fit(
-        made,
-        out=folder,
-        overwrite=overwrite,
-        device=device,
-        watch=watch,
-        tensorboard=tensorboard,
-    )
-    return Learnt(learnt, made)
+    shared = Shared(device, tensorboard, overwrite)
+    if scope.psf is None or recipe.passes == 1 or recipe.steps == 1:
+        made = pairs.from_volume(stack, scope, recipe)
+        return Learnt(shared.fit(made, folder, watch), made)
+    return in_two_passes(stack, scope, recipe, shared, folder, watch)
 
 
 def isotropic(

@@ -28,6 +28,7 @@ def degrade(
     factor: float,
     noise: Noise | None,
     affine: Affine,
+    noise_free: bool = False,
 ) -> Floats:
     """Blur, sample along axis 1 at a random phase, add noise, interpolate back.
 
@@ -49,15 +50,17 @@ def degrade(
         made up to the noise of a recorded pixel.
     affine
         The model's normalisation, whose range says how dim a stack may be taken to be.
+    noise_free
+        Whether the windows themselves hold no noise, so that all of it is missing.
 
     Returns
     -------
     (N, rows, W) float32, grey levels.
     """
-    kept = 1.0  # share of the slices' own noise variance that survives
+    kept = 0.0 if noise_free else 1.0  # share of noise variance that survives
     if kernel is not None:
         windows = blur.blur_batch(windows, kernel)
-        kept = float((kernel**2).sum())
+        kept *= float((kernel**2).sum())
     length, wanted = windows.shape[1], np.arange(rows.start, rows.stop)
     degraded = np.empty((len(windows), len(wanted), windows.shape[2]), np.float32)
     for window, out in zip(windows, degraded, strict=True):

@@ -87,6 +87,7 @@ class LateralPairs:
             min(side, validation.shape[1]),
         )
         self._centres = foreground(stack, training, self.patch_shape)
+        self.noise_free = False
         self._band_is_empty = False
         self._validation_centres = self._validation_foreground()
         # Rows beyond a patch that its sampled lines and their interpolation need.
@@ -100,7 +101,14 @@ class LateralPairs:
     def identity(self) -> list[object]:
         """What a resumed run must find unchanged: the data's size and range, the degradation."""
         kernel = None if self.kernel is None else [self.kernel.shape, float((self.kernel**2).sum())]
-        return [self.stack.shape, self.grid.factor, self.affine.low, self.affine.high, kernel]
+        return [
+            self.stack.shape,
+            self.grid.factor,
+            self.affine.low,
+            self.affine.high,
+            kernel,
+            self.noise_free,
+        ]
 
     def facts(self) -> dict[str, Any]:
         """What a model should remember of the data and the optics it learnt from."""
@@ -150,6 +158,25 @@ class LateralPairs:
                 remedy="Train with the recipe they were made with",
             )
         return from_volume(self.stack, self.scope, recipe)
+
+    def again(self, restored: Image, recipe: Recipe) -> LateralPairs:
+        """Pairs from lateral slices of a restoration of this stack.
+
+        They hold less of their neighbouring planes than recorded slices do, as axial slices
+        do, and no noise.
+
+        Parameters
+        ----------
+        restored
+            Axes ZYX, grey levels, a draft of the restored volume.
+        recipe
+            Of the second pass.
+        """
+        pairs = LateralPairs(
+            restored, self.grid, self.kernels, self.affine, self.noise, recipe, self.scope
+        )
+        pairs.noise_free = True
+        return pairs
 
     def batch(self, number: int) -> Batch:
         """Training batch `number`: input and target, each (N, 1, H, W) normalised."""
@@ -243,6 +270,7 @@ class LateralPairs:
             factor=self.grid.factor,
             noise=self.noise,
             affine=self.affine,
+            noise_free=self.noise_free,
         )
 
 

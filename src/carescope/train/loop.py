@@ -44,6 +44,7 @@ def fit(
     *,
     out: str | Path | None = None,
     overwrite: bool = False,
+    start: Model | None = None,
     device: str = "auto",
     watch: Callable[[Progress], None] | None = None,
     tensorboard: str | Path | None = None,
@@ -61,6 +62,8 @@ def fit(
         continues after an interruption. Nothing is written where None.
     overwrite
         Replace a model, or the interrupted run of another recipe or other data, in `out`.
+    start
+        A model of the same architecture to begin with; fresh weights where None.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     watch
@@ -91,6 +94,8 @@ def fit(
     pairs = pairs.under(recipe)
     run = Path(out) / "run" if out is not None else None
     state = State.begin(recipe, pairs, on)
+    if start:
+        state.network.load_state_dict(start.network.state_dict())
     warnings = state.resume(run, discard=overwrite) if run else []
     history = History(state.rows, run, tensorboard)
     dtype, loss = precision.choose(recipe.precision, on), LOSSES[recipe.loss]

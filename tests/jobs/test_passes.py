@@ -1,0 +1,76 @@
+"""Two passes: the second goes on from the first, within one budget, and can be resumed."""
+
+import numpy as np
+import pytest
+
+from carescope import Microscope, Recipe, model, pairs, train
+from carescope.jobs.inputs import Optics
+from carescope.jobs.isotropic import learn
+from carescope.physics import psf
+
+OPTICS = Optics(psf="gaussian", sigma_um=(0.8, 0.2, 0.2))
+
+
+def recipe(**changes):
+    quick = {"batch_size": 2, "patch_px": 32, "steps_per_epoch": 5, "precision": "float32"}
+    return Recipe.of(**(quick | {"steps": 20} | changes))
+
+
+def test_both_passes_share_the_budget_and_one_model_comes_out(stack, tmp_path):
+    told = []
+    learnt = learn(stack, OPTICS, recipe(), folder=tmp_path / "m", watch=told.append)
+    facts = learnt.model.facts
+    assert facts["steps"] == 20
+    steps = [row["step"] for row in facts["history"]]
+    assert steps == sorted(steps)
+    assert steps[-1] == 20
+    assert learnt.model.recipe == recipe()
+    done = [p.done for p in told]
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(1)
+    kept = model.load(tmp_path / "m")
+    assert kept.sha256 == learnt.model.sha256
+    first = model.load(tmp_path / "m" / "run" / "first-pass")
+    assert first.recipe.steps == 11
+    assert first.sha256 != kept.sha256
+
+
+def test_an_interrupted_second_pass_does_not_repeat_the_first(stack, tmp_path, monkeypatch):
+    whole = learn(stack, OPTICS, recipe(), folder=tmp_path / "whole").model
+
+    def cut(progress):
+        if progress.done > 0.8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(stack, OPTICS, recipe(), folder=tmp_path / "m", watch=cut)
+    assert not (tmp_path / "m" / "model.json").exists()
+    trained = []
+    real = train.fit
+    monkeypatch.setattr(train, "fit", lambda made, **k: trained.append(made) or real(made, **k))
+    resumed = learn(stack, OPTICS, recipe(), folder=tmp_path / "m").model
+    assert len(trained) == 1
+    assert resumed.sha256 == whole.sha256
+
+
+def test_sampling_alone_and_one_pass_train_once(stack, monkeypatch):
+    trained = []
+    real = train.fit
+    monkeypatch.setattr(train, "fit", lambda made, **k: trained.append(made) or real(made, **k))
+    learn(stack, Optics(), recipe(steps=4))
+    learn(stack, OPTICS, recipe(steps=4, passes=1))
+    assert [made.noise_free for made in trained] == [False, False]
+
+
+def test_slices_of_a_draft_get_all_of_the_noise(stack):
+    """They hold none, so that what blur would have left must be added too."""
+    made = pairs.from_volume(stack, Microscope(psf.gaussian((0.8, 0.2, 0.2), (0.2, 0.2, 0.2))))
+    again = made.again(stack, made.recipe)
+    rows = 64 + 2 * (made._margin + made.kernel.shape[0] // 2)
+    flat = np.full((1, rows, 4000), 500, np.float32)
+    spreads = [
+        max(p._degrade(np.random.default_rng(0), flat, 64)[0, k::4].var() for k in range(4))
+        for p in (made, again)
+    ]
+    share = 1 - (made.kernel**2).sum()
+    assert spreads[0] / spreads[1] == pytest.approx(share, rel=0.03)
