@@ -21,15 +21,11 @@ from carescope.grid import Grid
 from carescope.image import Image
 from carescope.normalize import Affine
 from carescope.pairs.degrade import degrade
+from carescope.pairs.doubts import doubts
 from carescope.pairs.regions import CELL_PX, Region, foreground, split
 from carescope.physics import camera
 from carescope.physics.microscope import Kernels, Microscope
 from carescope.recipe import Recipe
-
-#: Beyond this share, planes and pixels are too unequal to stand in for one another unsaid.
-MOST_STRETCH = 0.15
-#: Above this, h_iso (*) h_split does not reproduce h_rot well enough to go unmentioned.
-SPLIT_RESIDUAL = 0.05
 
 Floats = npt.NDArray[np.float32]
 Batch = tuple[Floats, Floats]
@@ -121,26 +117,9 @@ class LateralPairs:
 
     def doubts(self) -> list[str]:
         """What a user should know of the degradation before trusting it."""
-        doubts = []
-        split_psf = self.kernels is not None and self.recipe.psf_mode == "split"
-        if split_psf and self.kernels and self.kernels.residual > SPLIT_RESIDUAL:
-            doubts.append(
-                "The split point-spread function reproduces the rotated one only within "
-                f"{self.kernels.residual:.0%}; compare with --psf-mode full."
-            )
-        stretch = self.grid.spacing_um / self.pixel_um
-        if abs(stretch - 1) > MOST_STRETCH:
-            doubts.append(
-                f"With this factor restored planes lie {self.grid.spacing_um:.3g} um apart, beside "
-                f"pixels of {self.pixel_um:.3g} um: structures are learnt {stretch:.2g} times as "
-                "tall as they are. Leave --factor out for isotropic voxels."
-            )
-        if self._band_is_empty:
-            doubts.append(
-                "The columns that validate hold no structure: the weights that were kept were "
-                "chosen on background."
-            )
-        return doubts
+        return doubts(
+            self.kernels, self.recipe.psf_mode, self.grid, self.pixel_um, self._band_is_empty
+        )
 
     def under(self, recipe: Recipe) -> LateralPairs:
         """These pairs, or those of the same stack under another recipe.

@@ -122,15 +122,7 @@ def fit(
             saved = state.seconds
             state.save(run)
         if watch:
-            watch(
-                Progress(
-                    _spent(recipe, state.step, state.seconds),
-                    state.step,
-                    state.seconds,
-                    state.train_loss,
-                    state.val_loss,
-                )
-            )
+            watch(_progress(recipe, state))
 
     history.close()
     model = state.model(pairs, [*warnings, *_no_better(state, judged, loss)])
@@ -138,6 +130,11 @@ def fit(
         save(model, run.parent, overwrite=overwrite)
         checkpoint.clear(run)
     return model
+
+
+def _progress(recipe: Recipe, state: State) -> Progress:
+    done = _spent(recipe, state.step, state.seconds)
+    return Progress(done, state.step, state.seconds, state.train_loss, state.val_loss)
 
 
 def choose_device(name: str) -> torch.device:
