@@ -96,7 +96,10 @@ def in_two_passes(
         written = restore_file(draft, stack, Path(place) / "draft.ome.tif")
         volume = replace(written.image, source=stack.source)
         last = shared.fit(
-            made.again(volume, second), folder, _scaled(watch, FIRST_SHARE, 1), start=draft
+            made.again(volume, second),
+            folder,
+            _scaled(watch, FIRST_SHARE, 1, draft.facts),
+            start=draft,
         )
     last.recipe = recipe
     last.facts = _joined(draft.facts, last.facts)
@@ -133,11 +136,20 @@ def _budgets(recipe: Recipe) -> tuple[Recipe, Recipe]:
     )
 
 
-def _scaled(watch: Watch | None, start: float, stop: float) -> Watch | None:
-    """A watcher that is told of a part of the work as that part."""
+def _scaled(
+    watch: Watch | None, start: float, stop: float, before: dict[str, Any] | None = None
+) -> Watch | None:
+    """A watcher that is told of a part of the work as that part, after what went before."""
     if watch is None:
         return None
-    return lambda p: watch(replace(p, done=start + (stop - start) * min(p.done, 1.0)))
+    steps, seconds = (before["steps"], before["seconds"]) if before else (0, 0.0)
+
+    def told(progress: train.Progress) -> None:
+        done = start + (stop - start) * min(progress.done, 1.0)
+        step, spent = progress.step + steps, progress.seconds + seconds
+        watch(replace(progress, done=done, step=step, seconds=spent))
+
+    return told
 
 
 def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
