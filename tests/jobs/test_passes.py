@@ -53,6 +53,17 @@ def test_an_interrupted_second_pass_does_not_repeat_the_first(stack, tmp_path, m
     assert resumed.sha256 == whole.sha256
 
 
+def test_the_first_pass_of_other_optics_is_not_taken_up(stack, tmp_path, monkeypatch):
+    learn(stack, OPTICS, recipe(), folder=tmp_path / "m")
+    trained = []
+    real = train.fit
+    monkeypatch.setattr(train, "fit", lambda made, **k: trained.append(made) or real(made, **k))
+    other = Optics(psf="gaussian", sigma_um=(0.6, 0.2, 0.2))
+    again = learn(stack, other, recipe(), folder=tmp_path / "m", overwrite=True).model
+    assert len(trained) == 2
+    assert again.sha256 == learn(stack, other, recipe()).model.sha256
+
+
 def test_sampling_alone_and_one_pass_train_once(stack, monkeypatch):
     trained = []
     real = train.fit

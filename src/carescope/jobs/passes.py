@@ -7,6 +7,7 @@ a network that goes on with them meets what it will be applied to.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -115,7 +116,15 @@ def _first_pass(
     kept = folder / "run" / "first-pass" if folder else None
     if kept and (kept / model.DESCRIPTION).exists():
         draft = model.load(kept)
-        if draft.recipe == made.recipe and draft.affine == made.affine:
+        # As a model file holds them: lists where the pairs have tuples.
+        facts = json.loads(json.dumps(made.facts()))
+        learnt_here = all(draft.facts.get(name) == value for name, value in facts.items())
+        same = (draft.recipe, draft.affine, draft.factor) == (
+            made.recipe,
+            made.affine,
+            made.grid.factor,
+        )
+        if same and learnt_here:
             return draft
     return shared.fit(made, kept, watch)
 
