@@ -42,7 +42,7 @@ def stack(voxel, shape=(4, 32, 32)):
         (stack((2, 0.2, 0.3)), "not square"),
         (stack((0.1, 0.2, 0.2)), "not between 1 and 100"),
         (stack((50, 0.2, 0.2)), "not between 1 and 100"),
-        (Image(np.zeros((2, 4, 8, 8), np.uint8), "CZYX", (2, 1, 1), (), "stack.tif"), "CZYX"),
+        (Image(np.zeros((2, 8, 8), np.uint8), "CYX", (2, 1, 1), (), "stack.tif"), "images of CYX"),
     ],
 )
 def test_impossible_geometry_is_refused_by_file_with_a_remedy(image, message):

@@ -33,7 +33,7 @@ def test_streaming_percentile_equals_numpy(volume, percent):
 
 def test_percentiles_become_zero_and_one():
     volume = np.random.default_rng(0).gamma(2, 100, (5, 40, 40)).astype(np.float32)
-    affine = normalize.fit(Image(volume), (2.0, 99.8))
+    (affine,) = normalize.fit(Image(volume), (2.0, 99.8))
     scaled = affine.apply(volume)
     assert np.percentile(scaled, 2) == pytest.approx(0, abs=1e-4)
     assert np.percentile(scaled, 99.8) == pytest.approx(1, abs=1e-4)
@@ -43,9 +43,21 @@ def test_percentiles_become_zero_and_one():
 def test_sparse_image_is_still_normalised():
     volume = np.zeros((4, 64, 64), np.uint16)
     volume[2, 30, 30] = 500
-    assert normalize.fit(Image(volume)).high == 500
+    (only,) = normalize.fit(Image(volume))
+    assert only.high == 500
 
 
 def test_constant_image_is_refused():
     with pytest.raises(InputError, match="constant"):
         normalize.fit(Image(np.full((3, 8, 8), 7, np.uint8)))
+
+
+def test_each_channel_has_its_own_range_and_time_points_share_it():
+    grey = np.random.default_rng(0).gamma(2, 100, (3, 2, 4, 20, 20)).astype(np.float32)
+    grey[:, 1] *= 10
+    grey[2] *= 5
+    maps = normalize.fit(Image(grey, "TCZYX"), (2.0, 99.8))
+    for channel, one in enumerate(maps):
+        assert (one.low, one.high) == pytest.approx(np.percentile(grey[:, channel], [2, 99.8]))
+    scaled = normalize.apply(maps, grey[0])
+    np.testing.assert_allclose(normalize.undo(maps, scaled), grey[0], rtol=1e-4)

@@ -64,21 +64,21 @@ class Grid:
         Parameters
         ----------
         stack
-            Axes ZYX, with a voxel size.
+            With an axis Z and a voxel size.
         factor
             Restored planes per recorded plane; where None, plane distance over pixel size.
 
         Raises
         ------
         InputError
-            The axes are not ZYX, the voxel size is unknown, pixels are not square, there is
+            There is no axis Z, the voxel size is unknown, pixels are not square, there is
             a single plane, or the factor is impossible.
         """
-        if stack.axes != "ZYX":
+        if "Z" not in stack.axes:
             raise InputError(
-                f"an isotropic restoration takes a stack with axes ZYX, not {stack.axes}",
+                f"an isotropic restoration takes stacks of planes, not images of {stack.axes}",
                 where=stack.source,
-                remedy="Choose one with --channel or --timepoint, or name the axes with --axes",
+                remedy="Name the dimensions with --axes, for example --axes ZYX",
             )
         step, y, x = stack.voxel()
         if abs(y / x - 1) > 0.01:

@@ -119,6 +119,56 @@ class Image:
             channel_names=names,
         )
 
+    def arranged(self, axes: str) -> Image:
+        """The image with `axes`, in that order; those that it lacks have length 1.
+
+        Nothing is read yet.
+
+        Raises
+        ------
+        InputError
+            The image has an axis that is not among `axes`.
+        """
+        left_out = [a for a in self.axes if a not in axes]
+        if left_out:
+            raise InputError(
+                f"has axes {self.axes}, and {axes} are needed",
+                where=self.source,
+                remedy=f"Choose one index of {' and '.join(left_out)}",
+            )
+        places = [self.axes.find(a) for a in axes]
+        return replace(self, data=_Arranged(self.data, places), axes=axes)
+
+    def frames(self) -> list[Image]:
+        """Each time point as a CZYX image of its own; nothing is read yet."""
+        parts = [self.select("T", t) for t in range(self.size("T"))] if "T" in self.axes else [self]
+        return [part.arranged("CZYX") for part in parts]
+
+
+class _Arranged:
+    """A lazy array with its axes in another order, and axes of length 1 where it has none."""
+
+    def __init__(self, data: Lazy, places: list[int]) -> None:
+        self.data, self.places = data, places
+        self.shape = tuple(1 if at < 0 else data.shape[at] for at in places)
+        self.dtype = np.dtype(data.dtype)
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = _spelt_out(index, len(self.shape))
+        own = {at: part for at, part in zip(self.places, parts, strict=True) if at >= 0}
+        found = np.asarray(self.data[tuple(own[at] for at in sorted(own))])
+        # An axis that was given an integer is gone; the others come in the order asked for.
+        kept = [
+            (at, part)
+            for at, part in zip(self.places, parts, strict=True)
+            if not isinstance(part, int | np.integer)
+        ]
+        left = sorted(at for at, _ in kept if at >= 0)
+        found = found.transpose([left.index(at) for at, _ in kept if at >= 0])
+        new = tuple(axis for axis, (at, _) in enumerate(kept) if at < 0)
+        found = np.expand_dims(found, new)
+        return found[tuple(part if at < 0 else slice(None) for at, part in kept)]
+
 
 class _Selected:
     """A lazy array with one axis fixed."""
@@ -129,13 +179,16 @@ class _Selected:
         self.dtype = np.dtype(data.dtype)
 
     def __getitem__(self, index: Any) -> Any:
-        index = index if isinstance(index, tuple) else (index,)
-        if Ellipsis in index:
-            gap = index.index(Ellipsis)
-            missing = len(self.shape) - (len(index) - 1)
-            index = index[:gap] + (slice(None),) * missing + index[gap + 1 :]
-        index = index + (slice(None),) * (len(self.shape) - len(index))
+        index = _spelt_out(index, len(self.shape))
         return self.data[(*index[: self.at], self.index, *index[self.at :])]
+
+
+def _spelt_out(index: Any, ndim: int) -> tuple[Any, ...]:
+    """An index with one entry for each of `ndim` axes."""
+    index = index if isinstance(index, tuple) else (index,)
+    gap = next((i for i, part in enumerate(index) if part is Ellipsis), len(index))
+    given = [part for part in index if part is not Ellipsis]
+    return (*given[:gap], *[slice(None)] * (ndim - len(given)), *given[gap:])
 
 
 def check_voxel_um(voxel_um: Any, where: str | None = None) -> VoxelSize:

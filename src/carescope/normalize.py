@@ -1,11 +1,12 @@
-"""The model's one affine map from grey levels to the numbers a network sees.
+"""The rule that turns grey levels into the numbers a network sees: an affine map a channel.
 
-The rule is the same in training and in prediction, so the two cannot differ: percentiles of
-the whole image, found exactly in two passes over its planes however large it is.
+It is the same in training and in restoring, so the two cannot differ: percentiles of the whole
+image, found exactly in two passes over its planes however large it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,12 +58,39 @@ class Affine:
         return self.high - self.low
 
 
-def fit(image: Image, percentiles: tuple[float, float] = (2.0, 99.8)) -> Affine:
-    """The affine map of an image: its two percentiles become 0 and 1."""
-    low, high = percentile(image, percentiles)
+def fit(image: Image, percentiles: tuple[float, float] = (2.0, 99.8)) -> tuple[Affine, ...]:
+    """The affine map of each channel: its two percentiles over the whole image become 0 and 1.
+
+    Time points are pooled, so that a time-lapse cannot flicker.
+    """
+    return tuple(_fit(channel, percentiles) for channel in channels(image))
+
+
+def channels(image: Image) -> list[Image]:
+    """Each channel as an image of its own; the image itself where it has no such axis."""
+    if "C" not in image.axes:
+        return [image]
+    return [image.select("C", c) for c in range(image.size("C"))]
+
+
+def apply(maps: Sequence[Affine], grey: npt.NDArray[Any]) -> Floats:
+    """Grey levels to normalised values, (C, ...), a map for each channel."""
+    return np.stack([one.apply(part) for one, part in zip(maps, grey, strict=True)])
+
+
+def undo(maps: Sequence[Affine], normalised: Floats) -> Floats:
+    """Normalised values back to grey levels, (C, ...), a map for each channel."""
+    return np.stack([one.undo(part) for one, part in zip(maps, normalised, strict=True)])
+
+
+def _fit(channel: Image, percentiles: tuple[float, float]) -> Affine:
+    low, high = percentile(channel, percentiles)
     if not high > low:  # sparse structures: most of the image is one value
-        low, high = percentile(image, (0.0, 100.0))
-    return Affine(low, high)
+        low, high = percentile(channel, (0.0, 100.0))
+    try:
+        return Affine(low, high)
+    except InputError as error:
+        raise InputError(error.what, where=channel.source, remedy=error.remedy) from None
 
 
 def percentile(image: Image, percents: tuple[float, ...]) -> tuple[float, ...]:

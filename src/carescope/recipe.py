@@ -29,8 +29,9 @@ class Recipe(BaseModel):
 
     network: Network = "auto"
     psf_mode: Literal["full", "split"] = "split"
-    noise: Literal["match", "none"] = "match"
-    loss: Literal["mae", "mse", "psnr"] = "mse"
+    noise: Literal["match", "none", "clean"] = "match"
+    loss: Literal["mae", "mse", "psnr", "laplace", "gaussian"] = "mse"
+    per_channel: bool = False
     schedule: Literal["cosine", "plateau"] = "cosine"
     learning_rate: float | None = Field(None, gt=0, lt=1)
     batch_size: int = Field(16, ge=1, le=1024)

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carescope import Grid, Image, Microscope, Recipe, pairs
+from carescope import Grid, Image, Microscope, Recipe, normalize, pairs
 from carescope.errors import InputError
 from carescope.normalize import Affine
 from carescope.pairs.regions import GAP_PX, split
+from carescope.pairs.source import Source
 from carescope.physics import blur, camera, psf, sampling
 from carescope.physics.microscope import Kernels
 
@@ -16,12 +17,35 @@ NONE = frozenset()
 BOTH = frozenset({"flip", "turn"})
 
 
-def made(stack, *, kernel=((1.0,),), noise=None, symmetries=BOTH, factor=4.0, **recipe):
+def made(stack, *, kernel=((1.0,),), taken_with=None, symmetries=BOTH, factor=4.0, **recipe):
+    recipe = Recipe.of(**({"patch_px": 64, "batch_size": 8, "noise": "none"} | recipe))
+    source = one_source(stack, recipe, kernel, taken_with, symmetries, factor)
+    return pairs.LateralPairs([source], recipe)
+
+
+def one_source(stack, recipe, kernel=((1.0,),), noise=None, symmetries=BOTH, factor=4.0):
     kernel = np.asarray(kernel)
     kernels = Kernels(kernel, np.ones((1, 1)), kernel, 0.0, symmetries)
     grid = Grid(stack.size("Z"), factor, stack.voxel_um[0])
-    recipe = Recipe.of(**({"patch_px": 64, "batch_size": 8, "noise": "none"} | recipe))
-    return pairs.LateralPairs(stack, grid, kernels, Affine(0, 1), noise, recipe)
+    (frame,) = stack.frames()
+    channels = frame.size("C")
+    noises = [noise] * channels if noise else None
+    # Grey levels pass as they are; structure is what exceeds 40 % of the real range.
+    return Plain(frame, grid, kernels, normalize.fit(stack), noises, recipe)
+
+
+class Plain(Source):
+    """A source whose batches come in grey levels."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.levels = self.maps
+
+    def foreground(self, region, patch_shape):
+        self.maps = self.levels
+        found = super().foreground(region, patch_shape)
+        self.maps = (Affine(0, 1),) * len(self.levels)
+        return found
 
 
 @given(st.integers(32, 2000), st.integers(60, 2000), st.floats(0.01, 0.4))
@@ -42,11 +66,12 @@ def test_planes_too_small_to_be_cut_are_refused():
 @pytest.mark.parametrize("hidden", ["training", "validating"])
 def test_no_pixel_of_one_side_reaches_the_other(stack, hidden):
     kernel = psf.gaussian((3, 1, 1), (1.0, 1.0, 1.0)).values.sum(1)
-    whole = made(stack, kernel=kernel, noise=camera.Noise(1, 100, 2))
-    region = getattr(whole, hidden)
+    whole = made(stack, kernel=kernel, taken_with=camera.Noise(1, 100, 2))
+    (source,) = whole.pool
+    region = getattr(source, hidden)
     grey = stack.array().astype(np.float32)
     grey[:, :, slice(*region.columns)] = np.nan
-    whole.stack = Image(grey, "ZYX", stack.voxel_um)
+    (source.stack,) = Image(grey, "ZYX", stack.voxel_um).frames()
     seen = whole.validation() if hidden == "training" else [whole.batch(n) for n in range(10)]
     assert all(np.isfinite(array).all() for batch in seen for array in batch)
 
@@ -76,14 +101,16 @@ def test_degradation_is_blur_then_sampling_then_cubic_interpolation(stack, facto
     plane = np.random.default_rng(0).normal(size=(400, 64)).astype(np.float32)
     rows = 64
     reach = kernel.shape[0] // 2
-    margin = maker._margin + reach
-    window = plane[100 - margin : 100 + rows + margin][None]
-    window = np.pad(window, ((0, 0), (0, 0), (kernel.shape[1] // 2,) * 2), mode="symmetric")
-    seen = maker._degrade(np.random.default_rng(5), window, rows)[0]
+    (source,) = maker.pool
+    margin = source.rim + reach
+    window = plane[100 - margin : 100 + rows + margin][None, None]
+    side = (kernel.shape[1] // 2,) * 2
+    window = np.pad(window, ((0, 0), (0, 0), (0, 0), side), mode="symmetric")
+    seen = maker._degrade(source, [np.random.default_rng(5)], window, rows)[0, 0]
     phase = np.random.default_rng(5).uniform(0, factor)
     phase = np.floor(phase) if factor == 4 else phase
     blurred = blur.blur(plane, kernel)
-    lines = np.arange(100 - maker._margin + phase, 100 + rows + maker._margin - 1, factor)
+    lines = np.arange(100 - source.rim + phase, 100 + rows + source.rim - 1, factor)
     recorded = sampling.cubic_matrix(lines, len(plane)) @ blurred
     expected = (
         sampling.cubic_matrix((np.arange(100, 164) - lines[0]) / factor, len(lines)) @ recorded
@@ -97,7 +124,7 @@ def test_inputs_carry_the_noise_of_real_axial_slices():
     grey = (200 + rng.normal(0, 10, (40, 128, 160))).astype(np.float32)
     stack = Image(grey, "ZYX", (0.8, 0.2, 0.2))
     kernel = psf.gaussian((6, 0, 0), (1.0, 1.0, 1.0)).values.sum(1)
-    inputs, _ = made(stack, kernel=kernel, noise=camera.Noise(0, 0, 10)).batch(0)
+    inputs, _ = made(stack, kernel=kernel, taken_with=camera.Noise(0, 0, 10)).batch(0)
     axial = sampling.upsample(grey[:, 0], Grid.of(stack))
     assert inputs.std() == pytest.approx(axial.std(), rel=0.05)
     silent, _ = made(stack, kernel=kernel).batch(0)
@@ -109,10 +136,12 @@ def test_training_never_assumes_a_brighter_stack_than_200_electrons():
     ramp = np.broadcast_to(np.linspace(0, 1, 160, dtype=np.float32), (40, 128, 160))
     stack = Image(np.ascontiguousarray(ramp), "ZYX", (0.8, 0.2, 0.2))
     kernel = psf.gaussian((9, 0, 0), (1.0, 1.0, 1.0)).values.sum(1)
-    maker = made(stack, kernel=kernel, noise=camera.Noise(0, 0, 0), symmetries=NONE)
-    rows = 64 + 2 * (maker._margin + len(kernel) // 2)
-    seen = maker._degrade(np.random.default_rng(0), np.full((1, rows, 2000), 0.5, np.float32), 64)
-    sampled = max(seen[0, first::4].var() for first in range(4))  # the rest is interpolated
+    maker = made(stack, kernel=kernel, taken_with=camera.Noise(0, 0, 0), symmetries=NONE)
+    (source,) = maker.pool
+    rows = 64 + 2 * (source.rim + len(kernel) // 2)
+    window = np.full((1, 1, rows, 2000), 0.5, np.float32)
+    seen = maker._degrade(source, [np.random.default_rng(0)], window, 64)[0, 0]
+    sampled = max(seen[first::4].var() for first in range(4))  # the rest is interpolated
     variance = (0.5 / 200 + 0.01**2) * (1 - (kernel**2).sum())
     assert sampled == pytest.approx(variance, rel=0.05)
 
@@ -148,18 +177,19 @@ def test_stack_without_foreground_is_refused_with_the_threshold(stack):
     grey = np.full((6, 128, 160), 10, np.uint16)
     grey[:, :, -20:] = 1000  # structure in the validation band alone
     with pytest.raises(InputError, match=r"no patch holds structure: none exceeds 4\d\d"):
-        made(Image(grey, "ZYX", stack.voxel_um))
+        pairs.from_volume(Image(grey, "ZYX", stack.voxel_um), Microscope())
 
 
 def test_from_volume_uses_the_split_kernel_by_default(stack):
     scope = Microscope(psf.gaussian((0.8, 0.2, 0.2), (0.2, 0.2, 0.2)))
     split_pairs = pairs.from_volume(stack, scope)
     full_pairs = pairs.from_volume(stack, scope, Recipe(psf_mode="full"))
-    z = np.arange(split_pairs.kernel.shape[0]) - split_pairs.kernel.shape[0] // 2
-    variance = (split_pairs.kernel.sum(1) * z**2).sum()
+    kernel = split_pairs.pool[0].kernel
+    z = np.arange(kernel.shape[0]) - kernel.shape[0] // 2
+    variance = (kernel.sum(1) * z**2).sum()
     assert variance == pytest.approx(4**2 - 1**2, rel=0.03)
-    assert split_pairs.kernel.shape[1] == 1
-    assert full_pairs.kernel.shape[1] > 1
+    assert kernel.shape[1] == 1
+    assert full_pairs.pool[0].kernel.shape[1] > 1
 
 
 def test_equal_voxels_need_a_psf_that_is_longer_along_z(stack):
@@ -167,9 +197,9 @@ def test_equal_voxels_need_a_psf_that_is_longer_along_z(stack):
     ball = Microscope(psf.gaussian((0.4, 0.4, 0.4), (0.2, 0.2, 0.2)))
     with pytest.raises(InputError, match="nothing to restore"):
         pairs.from_volume(even, ball)
-    assert pairs.from_volume(even, ball, Recipe(psf_mode="full")).kernel.size > 1
+    assert pairs.from_volume(even, ball, Recipe(psf_mode="full")).pool[0].kernel.size > 1
     long = Microscope(psf.gaussian((0.8, 0.4, 0.4), (0.2, 0.2, 0.2)))
-    assert pairs.from_volume(even, long).kernel.size > 1
+    assert pairs.from_volume(even, long).pool[0].kernel.size > 1
 
 
 def test_unequal_spacing_and_an_empty_validation_band_are_said(stack):
@@ -180,3 +210,75 @@ def test_unequal_spacing_and_an_empty_validation_band_are_said(stack):
     grey[:, :, -16:] = grey.min()
     (doubt,) = pairs.from_volume(Image(grey, "ZYX", stack.voxel_um), Microscope()).doubts()
     assert "chosen on background" in doubt
+
+
+def coloured(stack, channels=2, times=3):
+    """A TCZYX image whose channels and time points differ."""
+    grey = stack.array().astype(np.float32)
+    parts = [[(t + 1) * (c + 1) * grey + 50 * c for c in range(channels)] for t in range(times)]
+    return Image(np.array(parts), "TCZYX", stack.voxel_um, source="movie.tif")
+
+
+def test_channels_and_time_points_are_learnt_together(stack):
+    movie = coloured(stack)
+    made = pairs.from_volume(movie, Microscope(), Recipe.of(patch_px=64, noise="none"))
+    assert made.channels == 2
+    assert len(made.pool) == 3
+    inputs, targets = made.batch(0)
+    assert inputs.shape == targets.shape == (16, 2, 64, 64)
+    # The channels show one place: one is the other in its own range.
+    np.testing.assert_allclose(targets[:, 0], targets[:, 1], atol=1e-4)
+    np.testing.assert_allclose(inputs[:, 0], inputs[:, 1], atol=1e-4)
+    # The range is that of all time points, so early frames stay darker than late ones.
+    maxima = {n: [] for n in range(3)}
+    for number in range(6):
+        draws = [np.random.default_rng([number, i]) for i in range(16)]
+        _, seen = made._draw(draws, "training", made._centres, (64, 64))
+        for i in range(16):
+            stack_of, _ = made._centres.choose(np.random.default_rng([number, i]))
+            maxima[stack_of].append(seen[i].max())
+    assert max(maxima[0]) < max(maxima[1]) < max(maxima[2])
+
+
+def test_shares_of_a_batch_are_its_rows_in_order(stack):
+    made_once = made(stack, taken_with=camera.Noise(1, 100, 2))
+    whole = made_once.batch(5)
+    parts = [made_once.batch(5, (i, 2)) for i in range(2)]
+    for side in (0, 1):
+        np.testing.assert_array_equal(whole[side], np.concatenate([p[side] for p in parts]))
+
+
+def test_stacks_of_another_kind_are_named_all_at_once(stack):
+    thin = Image(stack.data, "ZYX", (1.6, 0.2, 0.2), source="thin.tif")
+    two = Image(np.stack([stack.array()] * 2), "CZYX", stack.voxel_um, source="two.tif")
+    with pytest.raises(InputError) as caught:
+        pairs.from_volume([stack, thin, two], Microscope())
+    assert "thin.tif has a factor of 8, not 4" in caught.value.what
+    assert "two.tif has 2 channels, not 1" in caught.value.what
+
+
+def test_every_stack_of_a_pool_gives_patches(stack):
+    dark = Image(np.asarray(stack.data) // 2, "ZYX", stack.voxel_um, source="dark.tif")
+    small = Image(np.asarray(stack.data)[:, :64, :80], "ZYX", stack.voxel_um, source="small.tif")
+    pool = pairs.from_volume([stack, dark, small], Microscope(), Recipe.of(noise="none"))
+    assert pool.patch_shape == (48, 48)
+    chosen = {pool._centres.choose(np.random.default_rng(n))[0] for n in range(200)}
+    assert chosen == {0, 1, 2}
+    alone = pairs.from_volume(small, Microscope(), Recipe.of(noise="none"))
+    assert alone.patch_shape == pool.patch_shape
+
+
+def test_noises_of_input_and_clean_target_are_independent():
+    """A flat noisy stack without blur: what is left of the target's noise in the input."""
+    rng = np.random.default_rng(3)
+    grey = (200 + rng.normal(0, 10, (12, 128, 160))).astype(np.float32)
+    flat = Image(grey, "ZYX", (0.2, 0.2, 0.2))
+    noise = camera.Noise(0, 0, 10)
+
+    def correlation(mode):
+        makes = made(flat, taken_with=noise, factor=1.0, symmetries=NONE, noise=mode)
+        inputs, targets = makes.batch(0)
+        return np.corrcoef(inputs.ravel(), targets.ravel())[0, 1]
+
+    assert correlation("match") > 0.95
+    assert abs(correlation("clean")) < 0.02

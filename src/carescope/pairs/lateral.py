@@ -1,4 +1,4 @@
-"""Pairs from one anisotropic stack: lateral slices, and what they would look like axially.
+"""Pairs from anisotropic stacks: lateral slices, and what they would look like axially.
 
 A lateral slice is sharp in both directions; blurred by the rotated point-spread function,
 sampled as coarsely as planes are and interpolated back, it looks like an axial slice. The
@@ -7,269 +7,276 @@ network learns the way back (IsoNet, eq. 2, doi:10.1007/978-3-319-66185-8_15).
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict
+import copy
+import hashlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from carescope import normalize, rng
 from carescope.errors import InputError, UsageError
 from carescope.grid import Grid
 from carescope.image import Image
-from carescope.normalize import Affine
-from carescope.pairs.degrade import degrade
+from carescope.pairs.agree import check_alike
+from carescope.pairs.degrade import RECORRUPTION, degrade, recorrupted
 from carescope.pairs.doubts import doubts
-from carescope.pairs.regions import CELL_PX, Region, foreground, split
-from carescope.physics import camera
+from carescope.pairs.places import Places
+from carescope.pairs.regions import CELL_PX, LEVEL, thresholds
+from carescope.pairs.source import Floats, Source, sources
 from carescope.physics.microscope import Kernels, Microscope
 from carescope.recipe import Recipe
 
-Floats = npt.NDArray[np.float32]
 Batch = tuple[Floats, Floats]
+
+#: What in a recipe decides which patches there are and how they look.
+DECIDES_PATCHES = ("psf_mode", "noise", "percentiles", "validation_fraction", "patch_px")
 
 
 class LateralPairs:
-    """Batches of (axial-looking, lateral) patches of one stack, degraded as they are drawn.
+    """Batches of (axial-looking, lateral) patches of stacks, degraded as they are drawn.
 
-    Nothing is kept but the foreground's coordinates; a batch depends on the seed and its
-    number alone.
+    Nothing is kept but the foreground's coordinates; a patch depends on the seed and its
+    number alone, so that batches can be made in any order, anywhere.
 
     Parameters
     ----------
-    stack
-        Axes ZYX, grey levels.
-    grid
-        The stack's axial geometry.
-    kernels
-        What blurs an axial slice, on pixels of the restored grid; None where only the
-        sampling is undone. ``recipe.psf_mode`` says which of them degrades lateral slices.
-    affine
-        The model's normalisation.
-    noise
-        The camera's noise in the stack; None adds none. What blur takes from a slice's own
-        noise is put back, so that the network meets the noise of real axial slices, or that
-        of a dim stack where it is more.
+    pool
+        The stacks, a source for each time point, all with as many channels.
     recipe
-        Patch size, batch size, validation share and seed.
-    scope
-        What took the stack, so that pairs of another recipe can be made.
+        Patch size, batch size, noise and seed.
+    scope, images
+        What took the stacks and the images themselves, so that pairs of another recipe can be
+        made.
+
+    Raises
+    ------
+    InputError
+        No patch holds structure.
     """
 
     def __init__(
         self,
-        stack: Image,
-        grid: Grid,
-        kernels: Kernels | None,
-        affine: Affine,
-        noise: camera.Noise | None,
+        pool: Sequence[Source],
         recipe: Recipe,
         scope: Microscope | None = None,
+        images: Sequence[Image] = (),
     ) -> None:
-        self.stack, self.grid, self.kernels, self.scope = stack, grid, kernels, scope
-        self.affine, self.noise, self.recipe = affine, noise, recipe
-        self.kernel = kernels.used(recipe.psf_mode) if kernels else None
-        self.symmetries = kernels.symmetries if kernels else frozenset({"flip", "turn"})
-        training, validation = split(
-            (stack.size("Y"), stack.size("X")), recipe.validation_fraction, where=stack.source
-        )
-        side = min(recipe.patch_px, *(n - n % CELL_PX for n in training.shape))
-        self.training, self.validating = training, validation
+        self.pool, self.recipe, self.scope, self.images = list(pool), recipe, scope, images
+        side = min(recipe.patch_px, *(source.largest_patch_px for source in pool))
         self.patch_shape = (side, side)
-        self.validation_shape = (
-            min(side, validation.shape[0] - validation.shape[0] % CELL_PX),
-            min(side, validation.shape[1]),
-        )
-        self._centres = foreground(stack, training, self.patch_shape)
-        self.noise_free = False
-        self._band_is_empty = False
-        self._validation_centres = self._validation_foreground()
-        # Rows beyond a patch that its sampled lines and their interpolation need.
-        self._margin = math.ceil(2 * grid.factor) + 1
+        rows, columns = np.min([source.validating.shape for source in pool], axis=0)
+        self.validation_shape = (min(side, int(rows - rows % CELL_PX)), min(side, int(columns)))
+        self._centres = Places([s.foreground(s.training, self.patch_shape) for s in pool])
+        if not len(self._centres):
+            raise _nothing(self.pool)
+        band = Places([s.foreground(s.validating, self.validation_shape) for s in pool])
+        self._band_is_empty = not len(band)
+        if self._band_is_empty:
+            band = Places([s.everywhere(s.validating) for s in pool])
+        self._validation_centres = band
+
+    @property
+    def channels(self) -> int:
+        """How many channels patches have."""
+        return self.pool[0].stack.size("C")
+
+    @property
+    def grid(self) -> Grid:
+        """The axial geometry of the first stack."""
+        return self.pool[0].grid
+
+    @property
+    def kernels(self) -> Kernels | None:
+        """The optics of the first stack, or None."""
+        return self.pool[0].kernels
 
     @property
     def pixel_um(self) -> float:
-        """Lateral pixel size of the stack."""
-        return self.stack.voxel()[2]
+        """Lateral pixel size of the first stack."""
+        return self.pool[0].stack.voxel()[2]
 
     def identity(self) -> list[object]:
-        """What a resumed run must find unchanged: the data's size and range, the degradation."""
-        kernel = None if self.kernel is None else [self.kernel.shape, float((self.kernel**2).sum())]
-        return [
-            self.stack.shape,
-            self.grid.factor,
-            self.affine.low,
-            self.affine.high,
-            kernel,
-            self.noise_free,
-        ]
+        """What a resumed run must find unchanged."""
+        return [source.identity() for source in self.pool]
 
     def facts(self) -> dict[str, Any]:
         """What a model should remember of the data and the optics it learnt from."""
         psf = self.scope.psf if self.scope else None
+        names = dict.fromkeys(Path(s.stack.source or "array").name for s in self.pool)
         return {
-            "trained_on": Path(self.stack.source or "array").name,
+            "trained_on": list(names),
+            "data_sha256": hashlib.sha256(json.dumps(self.identity()).encode()).hexdigest(),
+            "stacks": len(self.pool),
+            "channel_names": list(self.pool[0].stack.channel_names),
             "optics": {"psf": psf.kind, **psf.parameters} if psf else {"psf": "none"},
-            "noise": asdict(self.noise) if self.noise else None,
+            "noise": self.pool[0].noise_facts(),
         }
 
     def doubts(self) -> list[str]:
         """What a user should know of the degradation before trusting it."""
-        return doubts(
-            self.kernels, self.recipe.psf_mode, self.grid, self.pixel_um, self._band_is_empty
-        )
+        mode = self.recipe.psf_mode
+        return doubts(self.kernels, mode, self.grid, self.pixel_um, self._band_is_empty)
 
     def under(self, recipe: Recipe) -> LateralPairs:
-        """These pairs, or those of the same stack under another recipe.
+        """Pairs of the same stacks under another recipe.
+
+        Nothing is read again where patches are made alike.
 
         Raises
         ------
         UsageError
-            The recipe is another, and it is not known what took the stack.
+            The recipe is another, and it is not known what took the stacks.
         """
-        if recipe == self.recipe:
-            return self
+        if all(getattr(recipe, name) == getattr(self.recipe, name) for name in DECIDES_PATCHES):
+            same = copy.copy(self)
+            same.recipe = recipe
+            return same
         if self.scope is None:
             raise UsageError(
                 "the pairs were made under another recipe",
                 remedy="Train with the recipe they were made with",
             )
-        return from_volume(self.stack, self.scope, recipe)
+        return from_volume(self.images, self.scope, recipe)
 
-    def again(self, restored: Image, recipe: Recipe) -> LateralPairs:
-        """Pairs from lateral slices of a restoration of this stack.
+    def again(self, drafts: dict[int, Image], recipe: Recipe) -> LateralPairs:
+        """Pairs from lateral slices of restorations of these stacks.
 
         They hold less of their neighbouring planes than recorded slices do, as axial slices
         do, and no noise.
 
         Parameters
         ----------
-        restored
-            Axes ZYX, grey levels, a draft of the restored volume.
+        drafts
+            For some numbers of the pool, a draft of the restored stack, axes CZYX, grey levels.
         recipe
             Of the second pass.
         """
-        pairs = LateralPairs(
-            restored, self.grid, self.kernels, self.affine, self.noise, recipe, self.scope
-        )
-        pairs.noise_free = True
-        return pairs
+        again = []
+        for number, draft in drafts.items():
+            s = self.pool[number]
+            again.append(Source(draft, s.grid, s.kernels, s.maps, s.noise, recipe, noise_free=True))
+        return LateralPairs(again, recipe, self.scope, self.images)
 
-    def batch(self, number: int) -> Batch:
-        """Training batch `number`: input and target, each (N, 1, H, W) normalised."""
-        draw = rng.generator(self.recipe.seed, "patch", number)
-        return self._draw(draw, self.training, self._centres, self.patch_shape, augment=True)
+    def batch(self, number: int, share: tuple[int, int] = (0, 1)) -> Batch:
+        """Training batch `number`: input and target, each (N, C, H, W) normalised.
+
+        Parameters
+        ----------
+        number
+            Which batch, from 0.
+        share
+            Which part of it, of how many.
+        """
+        part, parts = share
+        size = self.recipe.batch_size // parts
+        patches = range(part * size, (part + 1) * size)
+        draws = [rng.generator(self.recipe.seed, "patch", number, i) for i in patches]
+        return self._draw(draws, "training", self._centres, self.patch_shape)
 
     def validation(self, batches: int = 2) -> list[Batch]:
         """The batches that judge a network: always the same, never trained on."""
-        return [
-            self._draw(
-                rng.generator(self.recipe.seed, "validation", number),
-                self.validating,
-                self._validation_centres,
-                self.validation_shape,
-                augment=False,
-            )
-            for number in range(batches)
-        ]
-
-    def _validation_foreground(self) -> npt.NDArray[np.int32]:
-        """The band's foreground, or all of it where it happens to be empty."""
-        try:
-            return foreground(self.stack, self.validating, self.validation_shape)
-        except InputError:
-            self._band_is_empty = True
-            rows, columns = self.validating.rows, self.validating.columns
-            planes = np.arange(self.stack.size("Z"))
-            middle = np.full_like(planes, sum(rows) // 2), np.full_like(planes, sum(columns) // 2)
-            return np.stack([planes, *middle], axis=1).astype(np.int32)
+        made = []
+        for number in range(batches):
+            patches = range(self.recipe.batch_size)
+            draws = [rng.generator(self.recipe.seed, "validation", number, i) for i in patches]
+            centres, shape = self._validation_centres, self.validation_shape
+            made.append(self._draw(draws, "validating", centres, shape))
+        return made
 
     def _draw(
         self,
-        draw: np.random.Generator,
-        region: Region,
-        centres: npt.NDArray[np.int32],
+        draws: Sequence[np.random.Generator],
+        region: str,
+        centres: Places,
         shape: tuple[int, int],
-        *,
-        augment: bool,
     ) -> Batch:
-        reach = (0, 0) if self.kernel is None else tuple(n // 2 for n in self.kernel.shape)
-        margin = (self._margin + reach[0], reach[1])
-        windows = np.empty(
-            (self.recipe.batch_size, shape[0] + 2 * margin[0], shape[1] + 2 * margin[1]), np.float32
-        )
-        for window in windows:
-            plane, *centre = centres[draw.integers(len(centres))]
-            turned = augment and "turn" in self.symmetries and draw.random() < 0.5
-            window[:] = self._cut(draw, region, int(plane), centre, shape, margin, turned=turned)
-            if augment and "flip" in self.symmetries:
-                flips = tuple(axis for axis in (0, 1) if draw.random() < 0.5)
-                window[:] = np.flip(window, flips).copy()
-        rows, columns = slice(margin[0], -margin[0]), slice(margin[1], windows.shape[2] - margin[1])
-        target = windows[:, rows, columns]
-        return self._normalised(self._degrade(draw, windows, shape[0])), self._normalised(target)
+        """A patch for each generator; those of one stack are degraded together."""
+        chosen = [centres.choose(draw) for draw in draws]
+        inputs = np.empty((len(draws), self.channels, *shape), np.float32)
+        targets = np.empty_like(inputs)
+        for number in sorted({number for number, _ in chosen}):
+            source = self.pool[number]
+            mine = [i for i, (n, _) in enumerate(chosen) if n == number]
+            rows, columns = (slice(m, m + n) for m, n in zip(source.margin, shape, strict=True))
+            sharp = [
+                source.window(
+                    draws[i],
+                    getattr(source, region),
+                    chosen[i][1],
+                    shape,
+                    augment=region == "training",
+                )
+                for i in mine
+            ]
+            seen = sharp
+            if self._cleans(source):
+                pairs = [
+                    recorrupted(draws[i], window, source.noise or ())
+                    for i, window in zip(mine, sharp, strict=True)
+                ]
+                seen, sharp = [a for a, _ in pairs], [b for _, b in pairs]
+            degraded = self._degrade(source, [draws[i] for i in mine], np.stack(seen), shape[0])
+            for i, low, high in zip(mine, degraded, sharp, strict=True):
+                inputs[i] = normalize.apply(source.maps, low)
+                targets[i] = normalize.apply(source.maps, high[:, rows, columns])
+        return inputs, targets
 
-    def _normalised(self, grey: Floats) -> Floats:
-        return self.affine.apply(grey)[:, None]
+    def _cleans(self, source: Source) -> bool:
+        return self.recipe.noise == "clean" and source.noise is not None and not source.noise_free
 
-    def _cut(
-        self,
-        draw: np.random.Generator,
-        region: Region,
-        plane: int,
-        centre: list[int],
-        shape: tuple[int, int],
-        margin: tuple[int, int],
-        *,
-        turned: bool,
+    def _degrade(
+        self, source: Source, draws: list[np.random.Generator], windows: Floats, rows: int
     ) -> Floats:
-        """A window around a patch near `centre`; beyond the region it is mirrored."""
-        if turned:
-            shape, margin = shape[::-1], margin[::-1]
-        bounds = (region.rows, region.columns)
-        read, pad = [], []
-        for middle, size, extra, (start, stop) in zip(centre, shape, margin, bounds, strict=True):
-            jitter = int(draw.integers(-CELL_PX // 2, CELL_PX // 2 + 1))
-            first = min(max(int(middle) - size // 2 + jitter, start), stop - size)
-            before, after = first - extra, first + size + extra
-            read.append(slice(max(before, start), min(after, stop)))
-            pad.append((max(start - before, 0), max(after - stop, 0)))
-        block = np.asarray(self.stack.data[(plane, *read)], np.float32)
-        block = np.pad(block, pad, mode="symmetric")
-        return block.T if turned else block
-
-    def _degrade(self, draw: np.random.Generator, windows: Floats, rows: int) -> Floats:
+        share = 0.0 if source.noise_free else 1.0
+        if self._cleans(source):
+            share += RECORRUPTION**2
         return degrade(
-            draw,
+            draws,
             windows,
-            slice(self._margin, self._margin + rows),
-            kernel=self.kernel,
-            factor=self.grid.factor,
-            noise=self.noise,
-            affine=self.affine,
-            noise_free=self.noise_free,
+            slice(source.rim, source.rim + rows),
+            kernel=source.kernel,
+            factor=source.grid.factor,
+            noise=source.noise,
+            maps=source.maps,
+            noise_share=share,
         )
 
 
-def from_volume(stack: Image, scope: Microscope, recipe: Recipe | None = None) -> LateralPairs:
-    """Pairs from a stack and the microscope that took it.
+def _nothing(pool: Sequence[Source]) -> InputError:
+    levels = " and ".join(f"{t:g}" for t in thresholds(pool[0].maps))
+    return InputError(
+        f"no patch holds structure: none exceeds {levels}, which is {LEVEL:.0%} of the way "
+        "up the range that normalises it",
+        where=pool[0].stack.source,
+        remedy="Give a stack with structure away from the right-hand border",
+    )
+
+
+def from_volume(
+    stacks: Image | Sequence[Image], scope: Microscope, recipe: Recipe | None = None
+) -> LateralPairs:
+    """Pairs from stacks and the microscope that took them.
 
     Parameters
     ----------
-    stack
-        Axes ZYX, with a voxel size.
+    stacks
+        One image or several of the same kind: axes ZYX and perhaps C and T, with a voxel size.
+        All time points of all of them are pooled; their channels are learnt together.
     scope
-        Its point-spread function, and the factor where it is not plane distance over pixel size.
+        Their point-spread function, and the factor where it is not plane distance over pixel size.
     recipe
         How patches are made; the default recipe where None.
 
     Raises
     ------
     InputError
-        The stack has other axes, no voxel size, a single plane, or nothing in it.
+        A stack has other axes, no voxel size, a single plane, or nothing in it; or stacks
+        differ in their channels or geometry.
     """
+    images = [stacks] if isinstance(stacks, Image) else list(stacks)
     recipe = recipe or Recipe()
     if scope.psf is None and recipe.psf_mode == "full":
         raise UsageError(
@@ -277,21 +284,17 @@ def from_volume(stack: Image, scope: Microscope, recipe: Recipe | None = None) -
             where="--psf-mode",
             remedy="Give the optics with --psf, or leave --psf-mode out",
         )
-    grid = scope.grid(stack)
-    kernels = scope.kernels(grid, stack.voxel()[2])
-    if grid.factor == 1 and kernels and kernels.used(recipe.psf_mode).size == 1:
-        raise InputError(
-            "planes are as far apart as pixels, and the point-spread function is no longer along z "
-            "than across: there is nothing to restore",
-            where=stack.source,
-            remedy="Undo the lateral blur too with --psf-mode full, or correct the optics",
-        )
-    return LateralPairs(
-        stack,
-        grid,
-        kernels,
-        normalize.fit(stack, recipe.percentiles),
-        camera.estimate(stack.data) if recipe.noise == "match" else None,
-        recipe,
-        scope,
-    )
+    grids = [scope.grid(image) for image in images]
+    check_alike(images, grids)
+    pool = []
+    for image, grid in zip(images, grids, strict=True):
+        kernels = scope.kernels(grid, image.voxel()[2])
+        if grid.factor == 1 and kernels and kernels.used(recipe.psf_mode).size == 1:
+            raise InputError(
+                "planes are as far apart as pixels, and the point-spread function is no longer "
+                "along z than across: there is nothing to restore",
+                where=image.source,
+                remedy="Undo the lateral blur too with --psf-mode full, or correct the optics",
+            )
+        pool += sources(image, grid, kernels, recipe)
+    return LateralPairs(pool, recipe, scope, images)

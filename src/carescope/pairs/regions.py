@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from carescope import normalize
 from carescope.errors import InputError
-from carescope.image import Image, map_planes
+from carescope.image import Image
+from carescope.normalize import Affine
 
 #: Lateral sizes of patches and validation bands are multiples of this, in pixels.
 CELL_PX = 16
 #: Columns left unused between training and validation, in pixels.
 GAP_PX = 4
+#: Share of a channel's normalised range above which a pixel counts as structure.
+LEVEL = 0.4
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def split(
         The planes are too small to be cut.
     """
     rows, columns = shape_yx
-    band = CELL_PX * max(1, min(round(fraction * columns / CELL_PX), 8))
+    most = (columns - GAP_PX - 2 * CELL_PX) // CELL_PX
+    band = CELL_PX * max(1, min(round(fraction * columns / CELL_PX), most, 8))
     left = columns - band - GAP_PX
     if rows < 2 * CELL_PX or left < 2 * CELL_PX:
         raise InputError(
@@ -68,18 +72,20 @@ def split(
 
 
 def foreground(
-    stack: Image, region: Region, patch_shape: tuple[int, int], *, level: float = 0.4
+    stack: Image, maps: Sequence[Affine], region: Region, patch_shape: tuple[int, int]
 ) -> npt.NDArray[np.int32]:
-    """Centres of patches that hold structure.
+    """Centres of patches that hold structure in some channel.
 
-    A patch counts as foreground where the maximum of its central half exceeds `level` of
-    the way from the stack's 2nd to its 99.9th percentile (CARE's rule, measured from the
-    background so that a camera's offset does not count as signal).
+    A patch counts as foreground where the maximum of its central half exceeds `LEVEL` of the
+    range that normalises the channel (CARE's rule, measured from the background so that a
+    camera's offset does not count as signal).
 
     Parameters
     ----------
     stack
-        Axes ZYX.
+        Axes CZYX.
+    maps
+        The normalisation of each channel.
     region
         Where patches may lie.
     patch_shape
@@ -88,36 +94,30 @@ def foreground(
     Returns
     -------
     (N, 3) int32
-        Plane, row and column of each centre, on a grid of `CELL_PX`.
-
-    Raises
-    ------
-    InputError
-        No patch reaches the threshold.
+        Plane, row and column of each centre, on a grid of `CELL_PX`; empty where no patch
+        reaches the threshold.
     """
     from scipy.ndimage import maximum_filter
 
-    low, high = normalize.percentile(stack, (2.0, 99.9))
-    threshold = low + level * (high - low)
     (top, bottom), (left, right) = region.rows, region.columns
     cells = tuple(max(1, n // CELL_PX) for n in region.shape)
     half = tuple(max(1, n // (2 * CELL_PX)) for n in patch_shape)
-    bright: list[npt.NDArray[np.bool_]] = []
+    levels = thresholds(maps)
 
-    def look(plane: npt.NDArray[np.float32]) -> None:
-        inside = plane[top:bottom, left:right]
-        whole = inside[: cells[0] * CELL_PX, : cells[1] * CELL_PX]
+    def looks(plane: npt.NDArray[np.float32], level: float) -> npt.NDArray[np.bool_]:
+        whole = plane[: cells[0] * CELL_PX, : cells[1] * CELL_PX]
         maxima = whole.reshape(cells[0], -1, cells[1], whole.shape[1] // cells[1]).max((1, 3))
-        bright.append(maximum_filter(maxima, size=half, mode="nearest") > threshold)
+        return np.asarray(maximum_filter(maxima, size=half, mode="nearest") > level)
 
-    map_planes(stack, look)
-    centres = np.argwhere(np.stack(bright)).astype(np.int32)
-    if len(centres) == 0:
-        raise InputError(
-            f"no patch holds structure: none exceeds {threshold:g}, which is {level:.0%} of the "
-            f"way from the 2nd percentile ({low:g}) to the 99.9th ({high:g})",
-            where=stack.source,
-            remedy="Give a stack with structure away from the right-hand border",
-        )
+    bright = np.zeros((stack.size("Z"), *cells), np.bool_)
+    for channel, level in enumerate(levels):
+        for plane, found in enumerate(bright):
+            found |= looks(np.asarray(stack.data[channel, plane, top:bottom, left:right]), level)
+    centres = np.argwhere(bright).astype(np.int32)
     centres[:, 1:] = centres[:, 1:] * CELL_PX + CELL_PX // 2 + np.array([top, left], np.int32)
     return centres
+
+
+def thresholds(maps: Sequence[Affine]) -> list[float]:
+    """The grey level in each channel that foreground exceeds."""
+    return [one.low + LEVEL * one.width for one in maps]
