@@ -21,6 +21,7 @@ NETWORKS = {
     "care unequal axes": lambda: build("care", pool=(1, 3), kernel=(3, 5), first_filters=4),
     "isonet1": lambda: build("isonet1"),
     "isonet2": lambda: build("isonet2"),
+    "separate": lambda: build("separate", part={"name": "care", "depth": 1, "first_filters": 4}),
     "care 3D": lambda: build("care", ndim=3, depth=1, first_filters=4),
     "care 3D unequal axes": lambda: build("care", ndim=3, depth=1, pool=(1, 2, 2), first_filters=2),
 }

@@ -1,5 +1,6 @@
 """Losses against their formulas, schedules, the choice of precision, TensorBoard."""
 
+import math
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 from carescope.errors import OutputError, UsageError
 from carescope.train import losses, precision
 from carescope.train.schedule import WARM_UP_STEPS, Plateau, cosine
+from carescope.trust import FAMILIES
 
 CPU = torch.device("cpu")
 IMAGES = arrays.arrays(np.float32, (3, 1, 5, 4), elements=st.floats(-2, 2, width=32))
@@ -32,6 +34,40 @@ def test_losses_are_their_formulas(restored, target):
     for name, value in expected.items():
         got = losses.LOSSES[name](torch.from_numpy(restored), torch.from_numpy(target))
         assert got.item() == pytest.approx(value, rel=1e-4, abs=1e-4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    IMAGES,
+    IMAGES,
+    arrays.arrays(np.float32, (3, 1, 5, 4), elements=st.floats(2**-10, 10, width=32)),
+)
+def test_probabilistic_losses_are_torchs_negative_log_likelihoods(mean, target, scale):
+    mu, y, sigma = map(torch.from_numpy, (mean, target, scale))
+    both, two = torch.cat([mu, sigma], dim=1), torch.cat([mu, mu, sigma, 2 * sigma], dim=1)
+    for name, family in [
+        ("laplace", torch.distributions.Laplace),
+        ("gaussian", torch.distributions.Normal),
+    ]:
+        expected = -family(mu, sigma).log_prob(y).mean().item()
+        assert losses.LOSSES[name](both, y).item() == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        second = -family(mu, 2 * sigma).log_prob(y).mean().item()
+        found = losses.LOSSES[name](two, torch.cat([y, y], dim=1)).item()
+        assert found == pytest.approx((expected + second) / 2, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "best"), [("laplace", 0.75), ("gaussian", math.sqrt(0.78125))])
+def test_the_best_scale_is_the_error(name, best):
+    """Errors of 0.25, 0.5, 0.75 and 1.5: their mean, and the root of their mean square."""
+    y = torch.tensor([0.25, -0.5, 0.75, -1.5]).reshape(1, 1, 2, 2)
+    scales = torch.linspace(0.3, 2, 1701)
+    found = [losses.LOSSES[name](torch.cat([0 * y, s.expand_as(y)], 1), y).item() for s in scales]
+    assert scales[int(np.argmin(found))].item() == pytest.approx(best, abs=2e-3)
+
+
+def test_losses_with_spread_are_named_as_the_families_of_trust():
+    assert set(FAMILIES) == losses.SPREADS
+    assert set(losses.LOSSES) > losses.SPREADS
 
 
 def test_the_psnr_of_a_patch_does_not_depend_on_the_others():

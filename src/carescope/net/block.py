@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from carescope.errors import UsageError
+from carescope.net.dropout import Dropout
 
 Size = int | tuple[int, ...]
 
@@ -74,7 +75,7 @@ def block(
     """Return a convolution, its ReLU, and dropout of single features where it is above 0."""
     layers = [convolution(ndim, channels_in, channels_out, kernel), nn.ReLU()]
     if dropout > 0:
-        layers.append(nn.Dropout(dropout))
+        layers.append(Dropout(dropout))
     return nn.Sequential(*layers)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from carescope.errors import UsageError
 from carescope.net.isonet import IsoNet1, IsoNet2
+from carescope.net.separate import Separate
 from carescope.net.shuffle import ShuffleUNet
 from carescope.net.unet import UNet
 
@@ -19,6 +20,7 @@ NETWORKS: dict[str, tuple[tuple[int, ...], Callable[..., nn.Module]]] = {
     "isonet1": ((2,), lambda _, c, **options: IsoNet1(c, **{"channels_out": c} | options)),
     "isonet2": ((2,), lambda _, c, **options: IsoNet2(c, **options)),
     "shuffle": ((2,), lambda _, c, **options: ShuffleUNet(c, **options)),
+    "separate": ((2, 3), lambda n, c, **options: _separate(n, c, **options)),
 }
 
 
@@ -30,7 +32,8 @@ def build(
     Parameters
     ----------
     name
-        A key of `NETWORKS`: ``care``, ``isonet1``, ``isonet2`` or ``shuffle``.
+        A key of `NETWORKS`: ``care``, ``isonet1``, ``isonet2``, ``shuffle``, or ``separate``: a
+        network for each channel, built from the option ``part``.
     ndim
         Spatial axes: 2 (YX) or 3 (ZYX).
     channels
@@ -65,3 +68,11 @@ def build(
                 f"the network {name} cannot be built from {options}: {error}",
                 remedy="Remove or correct the options of the network",
             ) from error
+
+
+def _separate(ndim: int, channels: int, part: dict[str, Any] | None = None) -> Separate:
+    """A network for each channel, from `part`, which is all that `build` takes but the seed."""
+    part = {"name": "care"} | (part or {}) | {"ndim": ndim, "channels": 1}
+    # Drawn before any weights, so that the second network's do not depend on the first's options.
+    seeds = torch.randint(2**32, (channels,)).tolist()
+    return Separate([build(**part, seed=seed) for seed in seeds])

@@ -12,7 +12,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from carescope.errors import UsageError
 from carescope.net.block import block, convolution, max_pool, upsample
+from carescope.net.scale import ScaleHead, with_scales
 
 
 class IsoNet1(nn.Module):
@@ -28,6 +30,13 @@ class IsoNet1(nn.Module):
     dropout
         Share of the features silenced while training, in [0, 1). It follows the two layers
         of features; on the one-channel layers it would blank pixels of the image itself.
+    scales
+        Must be false: behind its last ReLU there are no features that a scale could be read from.
+
+    Raises
+    ------
+    UsageError
+        Scales are asked for.
 
     Notes
     -----
@@ -35,9 +44,22 @@ class IsoNet1(nn.Module):
     Y, X).
     """
 
-    def __init__(self, channels_in: int = 1, channels_out: int = 1, *, dropout: float = 0.2):
+    def __init__(
+        self,
+        channels_in: int = 1,
+        channels_out: int = 1,
+        *,
+        dropout: float = 0.2,
+        scales: bool = False,
+    ) -> None:
         super().__init__()
-        self.channels_in, self.channels_out = channels_in, channels_out
+        if scales:
+            raise UsageError(
+                "isonet1 cannot say how sure it is: it ends in the image, not in features",
+                where="--network",
+                remedy="Choose --network auto, care or isonet2, or another --loss",
+            )
+        self.channels_in, self.channels_out, self.scales = channels_in, channels_out, False
         self.grid = (1, 1)
         self.layers = nn.Sequential(
             block(2, channels_in, 64, 9, dropout),
@@ -65,15 +87,19 @@ class IsoNet2(nn.Module):
         Channels of the input and of the output; the paper has one.
     dropout
         Share of the features silenced after each 7x7 convolution while training, in [0, 1).
+    scales
+        Whether a second 1x1 convolution returns the scale of each restored pixel as well.
 
     Notes
     -----
-    ``forward`` takes and returns (batch, channels, Y, X), Y and X multiples of `grid`.
+    ``forward`` takes and returns (batch, channels, Y, X), Y and X multiples of `grid`; with scales
+    it returns (batch, 2 channels, Y, X): mu, then sigma.
     """
 
-    def __init__(self, channels: int = 1, *, dropout: float = 0.2):
+    def __init__(self, channels: int = 1, *, dropout: float = 0.2, scales: bool = False) -> None:
         super().__init__()
         self.channels_in = self.channels_out = channels
+        self.scales = scales
         self.grid = (4, 4)
         self.fine_in = block(2, channels, 16, 7, dropout)
         self.middle_in = block(2, 16, 32, 7, dropout)
@@ -81,6 +107,7 @@ class IsoNet2(nn.Module):
         self.middle_out = block(2, 64 + 32, 32, 7, dropout)
         self.fine_out = block(2, 32 + 16, 16, 7, dropout)
         self.head = convolution(2, 16, channels, 1)
+        self.scale_head = ScaleHead(2, 16, channels, 1) if scales else None
         self.pool, self.upsample = max_pool((2, 2)), upsample((2, 2))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,4 +118,4 @@ class IsoNet2(nn.Module):
         up = self.middle_out(torch.cat([self.upsample(coarse), middle], dim=1))
         up = self.fine_out(torch.cat([self.upsample(up), fine], dim=1))
         residual: Tensor = self.head(up)
-        return x + residual
+        return with_scales(x + residual, self.scale_head, up)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from carescope.net.block import block, convolution, max_pool, upsample
+from carescope.net.scale import ScaleHead
 
 
 class ShuffleUNet(nn.Module):
@@ -36,10 +37,13 @@ class ShuffleUNet(nn.Module):
     dropout
         Share of the features silenced after each convolution behind a pooling while training,
         in [0, 1): one stack holds few structures, and they are soon known by heart.
+    scales
+        Whether a second last convolution returns the scale of each restored pixel as well.
 
     Notes
     -----
-    ``forward`` takes and returns (batch, channels, Z, X), Z and X multiples of `grid`.
+    ``forward`` takes and returns (batch, channels, Z, X), Z and X multiples of `grid`; with scales
+    it returns (batch, 2 channels, Z, X): mu, then sigma.
     The last convolution begins at zero: training starts from the interpolated slice.
     """
 
@@ -51,9 +55,11 @@ class ShuffleUNet(nn.Module):
         depth: int = 2,
         first_filters: int = 32,
         dropout: float = 0.0,
+        scales: bool = False,
     ) -> None:
         super().__init__()
         self.channels_in = self.channels_out = channels
+        self.scales = scales
         self.cell = (int(cell[0]), int(cell[1]))
         self.grid = (self.cell[0] * 2**depth, self.cell[1] * 2**depth)
         inside = channels * self.cell[0] * self.cell[1]
@@ -73,6 +79,7 @@ class ShuffleUNet(nn.Module):
         self.pool, self.upsample = max_pool((2, 2)), upsample((2, 2))
         self.head = convolution(2, filters[0], inside, 3)
         nn.init.zeros_(self.head.weight)  # type: ignore[arg-type]
+        self.scale_head = ScaleHead(2, filters[0], inside, 3) if scales else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore a batch of slices."""
@@ -83,7 +90,10 @@ class ShuffleUNet(nn.Module):
             y = level(self.pool(y))
         for level in self.up:
             y = level(torch.cat([self.upsample(y), skips.pop()], dim=1))
-        return x + self._shuffle(self.head(y))
+        mean = x + self._shuffle(self.head(y))
+        if self.scale_head is None:
+            return mean
+        return torch.cat([mean, self._shuffle(self.scale_head(y))], dim=1)
 
     def _unshuffle(self, x: Tensor) -> Tensor:
         """(N, C, Z, X) to (N, C * cell, Z / cell, X / cell)."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from carescope.errors import UsageError
 from carescope.net.block import Size, block, convolution, max_pool, per_axis, upsample
+from carescope.net.scale import ScaleHead, with_scales
 
 
 class UNet(nn.Module):
@@ -36,6 +37,8 @@ class UNet(nn.Module):
         Whether the input is added to the output; by default where both have as many channels.
     dropout
         Share of the features silenced after each convolution while training, in [0, 1).
+    scales
+        Whether a second 1x1 convolution returns the scale of each restored pixel as well.
 
     Raises
     ------
@@ -45,7 +48,8 @@ class UNet(nn.Module):
     Notes
     -----
     ``forward`` takes (batch, channels_in, [Z,] Y, X), each spatial length a multiple of
-    `grid`, and returns (batch, channels_out, [Z,] Y, X).
+    `grid`, and returns (batch, channels_out, [Z,] Y, X); with scales (batch, 2 channels_out, ...):
+    mu, then sigma. The input is added to mu alone.
 
     References
     ----------
@@ -65,6 +69,7 @@ class UNet(nn.Module):
         pool: Size = 2,
         residual: bool | None = None,
         dropout: float = 0.0,
+        scales: bool = False,
     ) -> None:
         super().__init__()
         if depth < 1 or first_filters < 1:
@@ -82,7 +87,7 @@ class UNet(nn.Module):
         if kernel is None:
             kernel = 5 if ndim == 2 else 3
         pool = per_axis(pool, ndim, "pool")
-        self.channels_in, self.channels_out = channels_in, channels_out
+        self.channels_in, self.channels_out, self.scales = channels_in, channels_out, scales
         self.grid = tuple(factor**depth for factor in pool)
 
         def pair(before: int, between: int, after: int) -> nn.Sequential:
@@ -101,6 +106,7 @@ class UNet(nn.Module):
         )
         self.pool, self.upsample = max_pool(pool), upsample(pool)
         self.head = convolution(ndim, first_filters, channels_out, 1)
+        self.scale_head = ScaleHead(ndim, first_filters, channels_out, 1) if scales else None
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the head reads: (batch, first_filters, [Z,] Y, X)."""
@@ -116,5 +122,6 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore a batch of images."""
-        y: Tensor = self.head(self.features(x))
-        return x + y if self.residual else y
+        features = self.features(x)
+        y: Tensor = self.head(features)
+        return with_scales(x + y if self.residual else y, self.scale_head, features)

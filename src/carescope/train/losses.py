@@ -1,7 +1,12 @@
-"""Losses, a function each: (restored, target) of shape (N, C, *space) to one number."""
+"""Losses, a function each: (restored, target) of shape (N, C, *space) to one number.
+
+Those in `SPREADS` are negative log-likelihoods, and take (N, 2C, *space) for what was restored: the
+means mu of the channels, then their scales sigma.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -33,4 +38,41 @@ def psnr(restored: Tensor, target: Tensor) -> Tensor:
     return (10 * torch.log10(error + PSNR_EPSILON) - 20 * torch.log10(peak)).mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mae": mae, "mse": mse, "psnr": psnr}
+def laplace(restored: Tensor, target: Tensor) -> Tensor:
+    """CARE's probabilistic loss, the mean of ``|mu - y| / sigma + log sigma + log 2`` [1]_.
+
+    Sigma is the scale of a Laplace distribution: at its best the mean absolute error.
+
+    References
+    ----------
+    .. [1] Weigert et al., Content-aware image restoration: pushing the limits of fluorescence
+       microscopy, Nature Methods 15 (2018). https://doi.org/10.1038/s41592-018-0216-7
+    """
+    mu, sigma = restored.chunk(2, dim=1)
+    return ((mu - target).abs() / sigma + sigma.log()).mean() + math.log(2)
+
+
+def gaussian(restored: Tensor, target: Tensor) -> Tensor:
+    """The mean of ``((mu - y) / sigma)^2 / 2 + log sigma + log(2 pi) / 2`` [1]_.
+
+    Sigma is a standard deviation: at its best the root of the mean squared error.
+
+    References
+    ----------
+    .. [1] Nix and Weigend, Estimating the mean and variance of the target probability
+       distribution, ICNN 1994. https://doi.org/10.1109/ICNN.1994.374138
+    """
+    mu, sigma = restored.chunk(2, dim=1)
+    return (((mu - target) / sigma) ** 2 / 2 + sigma.log()).mean() + math.log(2 * math.pi) / 2
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mae": mae,
+    "mse": mse,
+    "psnr": psnr,
+    "laplace": laplace,
+    "gaussian": gaussian,
+}
+
+SPREADS = frozenset({"laplace", "gaussian"})
+"""Losses whose networks have scales; each has the name of its distribution in `trust`."""
