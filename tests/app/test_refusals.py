@@ -53,8 +53,6 @@ def bad(tmp_path, stack):
             save(path, stack, data=np.full_like(grey, 7))
         elif kind == "channels":
             save(path, stack, data=two, axes="CZYX")
-        elif kind == "times":
-            save(path, stack, data=two, axes="TZYX")
         elif kind == "tiny":
             save(path, stack, data=grey[:, :20, :20])
         elif kind == "no axes":
@@ -68,17 +66,15 @@ FILES = {
     "truncated": ("damaged or cut short", "copy it again"),
     "empty": ("is empty", "Copy"),
     "text": ("format", "TIFF"),
-    "folder": ("is a folder", "TIFF"),
+    "folder": ("is a folder|holds no .tif", "TIFF|image files"),
     "absent": ("cannot be read|no such file|does not exist", "[Cc]heck"),
     "nan": (r"not finite.*Z=3 Y=4 X=5", "--fill-nonfinite"),
     "no voxel size": ("does not say how large its voxels are", "--voxel-um"),
     "oblong pixels": ("not square", "--voxel-um"),
     "equal voxels": ("nothing to restore", "--psf"),
     "single plane": ("", "at least 2 planes"),
-    "flat image": ("single plane", "at least 2 planes"),
+    "flat image": ("holds no stack of planes", "at least 2 planes"),
     "constant": ("same value everywhere, 7", "channel"),
-    "channels": ("axes CZYX", "--channel"),
-    "times": ("axes TZYX", "--timepoint"),
     "tiny": ("too small", "at least 32 x 52"),
     "no axes": ("does not say what its dimensions are", "--axes"),
 }
@@ -97,9 +93,10 @@ def one_sentence(message, where, says, remedy):
 def test_a_useless_file(refused, bad, tmp_path, kind, command):
     path = bad(kind)
     if command == "isotropic":
-        message = refused(INPUT, "isotropic", path, "--out", tmp_path / "o.tif")
+        message = refused(INPUT, "isotropic", path, "--out", tmp_path / "o.tif", "--psf", "none")
     else:
-        message = refused(INPUT, "train", "isotropic", path, "--model", tmp_path / "m")
+        made = ("--model", tmp_path / "m", "--psf", "none")
+        message = refused(INPUT, "train", "isotropic", path, *made)
     one_sentence(message, path, *FILES[kind])
 
 

@@ -1,12 +1,13 @@
 """Several stacks in one call: all are looked over before the first is restored."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from carescope import Recipe, model, net, read
-from carescope.normalize import Affine
+from carescope import Image, Recipe, model, net, read
 from carescope.write import tiff
 
 
@@ -16,7 +17,7 @@ def learnt(tmp_path):
     architecture = {"name": "shuffle", "cell": [2, 2], "depth": 1, "first_filters": 4}
     folder = tmp_path / "model"
     network = net.build(**architecture)
-    made = model.Model(network, architecture, Recipe(), Affine(100, 900), 4.0, 0.8, 0.2)
+    made = model.Model(network, architecture, Recipe(), 1, 4.0, 0.8, 0.2)
     model.save(made, folder)
     return folder
 
@@ -117,3 +118,137 @@ def test_info_needs_no_more_than_a_sound_model(carescope, learnt):
     ended = carescope("info", learnt)
     assert ended.code == 0
     assert "shuffle" in ended.out
+
+
+def saved(folder, seeds=(0,), loss="laplace", channels=1):
+    """A small model, or an ensemble of several, with scales where the loss has them."""
+    spread = {"scales": True} if loss != "mse" else {}
+    architecture = {"name": "shuffle", "cell": [2, 2], "depth": 1, "first_filters": 4}
+    architecture |= {"channels": channels} | spread
+    made = []
+    for seed in seeds:
+        network = net.build(**architecture, seed=seed)
+        torch.nn.init.normal_(
+            network.head.weight, std=0.2, generator=torch.Generator().manual_seed(seed)
+        )
+        recipe = Recipe(loss=loss, seed=seed)
+        made.append(model.Model(network, architecture, recipe, channels, 4.0, 0.8, 0.2))
+    model.save(made[0] if len(made) == 1 else model.Ensemble(made), folder)
+    return folder
+
+
+def test_a_folder_of_stacks_is_restored_whole(carescope, learnt, stacks, tmp_path):
+    (tmp_path / "in").mkdir()
+    for path in stacks:
+        path.rename(tmp_path / "in" / path.name)
+    (tmp_path / "in" / "notes.txt").write_text("")
+    ended = carescope("restore", learnt, tmp_path / "in", "--out", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.ome.tif", "b.ome.tif"]
+
+
+def test_channels_and_time_points_stay_in_one_file(carescope, stack, tmp_path):
+    small = stack.array()[:4, :48, :48]
+    film = np.stack([np.stack([small, small[:, ::-1]]), np.stack([small, small]) // 2])
+    names = ("DNA", "actin")
+    tiff.save(tmp_path / "f.ome.tif", Image(film, "TCZYX", stack.voxel_um, names))
+    saved(tmp_path / "m", loss="mse", channels=2)
+    command = ("restore", tmp_path / "m", tmp_path / "f.ome.tif", "--out")
+    assert carescope(*command, tmp_path / "o.tif").code == 0
+    restored = read.open(tmp_path / "o.tif")
+    assert (restored.axes, restored.shape) == ("TCZYX", (2, 2, 13, 48, 48))
+    assert restored.channel_names == names
+    assert restored.voxel() == pytest.approx((0.2, 0.2, 0.2))
+    assert carescope(*command, tmp_path / "t.tif", "--timepoint", 1).code == 0
+    assert read.open(tmp_path / "t.tif").axes == "CZYX"
+
+
+def test_a_channel_can_be_chosen(carescope, learnt, refused, stack, tmp_path):
+    """For a model of one channel; the refusal says so."""
+    small = stack.array()[:4, :48, :48]
+    path = tmp_path / "two.ome.tif"
+    tiff.save(path, Image(np.stack([small, small]), "CZYX", stack.voxel_um))
+    command = ("restore", learnt, path, "--out", tmp_path / "o.tif")
+    message = refused(3, *command)
+    assert f"{path}: has 2 channels (axes CZYX), and the model restores 1. Choose" in message
+    assert "--channel" in message
+    assert carescope(*command, "--channel", 1).code == 0
+    assert read.open(tmp_path / "o.tif").axes == "ZYX"
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_spread_lies_beside_the_restoration(carescope, stacks, tmp_path, members):
+    saved(tmp_path / "m", range(members))
+    command = ("restore", tmp_path / "m", *stacks, "--out", tmp_path / "out", "--json")
+    ended = carescope(*command, "--spread", "--dtype", "uint16")
+    assert ended.code == 0, ended.err
+    names = ["scale", "disagreement"][: 1 + (members > 1)]
+    for row, stem in zip(json.loads(ended.out), "ab", strict=True):
+        mean = read.open(row["restored"])
+        assert mean.dtype == np.uint16
+        assert {n: row.get(n) for n in ("scale", "disagreement")} == {
+            n: str(tmp_path / "out" / f"{stem}_{n}.ome.tif") if n in names else None
+            for n in ("scale", "disagreement")
+        }
+        for name in names:
+            layer = read.open(row[name])
+            assert (layer.shape, layer.dtype) == (mean.shape, np.float32)
+            assert layer.voxel() == mean.voxel()
+            facts = read.provenance_of(row[name])
+            assert {"scale": "Laplace", "disagreement": "3 models"}[name] in facts["values"]
+            assert facts["model_sha256"] == model.load(tmp_path / "m").sha256
+            assert layer.array().min() >= 0
+    assert len(list((tmp_path / "out").iterdir())) == 2 * (1 + len(names))
+
+
+def test_without_scales_there_is_no_spread(refused, learnt, stacks, tmp_path):
+    out = ("--out", tmp_path / "out", "--spread")
+    message = refused(4, "restore", learnt, *stacks, *out)
+    assert message.startswith("carescope: --spread: the model does not say how sure it is")
+    assert "--laplace" in message
+
+
+@pytest.mark.parametrize("taken", ["a.ome.tif", "a_scale.ome.tif", "a_disagreement.ome.tif"])
+def test_all_that_will_be_written_is_checked_first(carescope, refused, stacks, tmp_path, taken):
+    saved(tmp_path / "m", range(2))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / taken).write_bytes(b"precious")
+    command = ("restore", tmp_path / "m", stacks[0], "--out", tmp_path / "out", "--spread")
+    assert f"{taken}: exists already" in refused(5, *command)
+    assert carescope(*command, "--overwrite").code == 0
+    assert read.open(tmp_path / "out" / taken).shape == (13, 48, 48)
+
+
+def test_an_input_may_not_be_called_like_the_spread_of_another(refused, stacks, tmp_path):
+    saved(tmp_path / "m")
+    twin = tmp_path / "a_scale.tif"
+    twin.write_bytes(stacks[0].read_bytes())
+    command = ("restore", tmp_path / "m", stacks[0], twin, "--out", tmp_path / "out", "--spread")
+    assert "a_scale.ome.tif: would be written twice" in refused(2, *command)
+
+
+def test_ctrl_c_leaves_none_of_the_three(carescope, contents, stacks, tmp_path, monkeypatch):
+    from carescope.predict import volume
+
+    restore = volume.restore_block
+
+    def once(*arguments):
+        restore(*arguments)
+        raise KeyboardInterrupt
+
+    saved(tmp_path / "m", range(2))
+    before = contents(tmp_path)
+    monkeypatch.setattr(volume, "restore_block", once)
+    command = ("restore", tmp_path / "m", stacks[0], "--out", tmp_path / "o.tif", "--spread")
+    assert carescope(*command).code == 130
+    assert contents(tmp_path) == before
+
+
+def test_info_of_an_ensemble(carescope, tmp_path):
+    folder = saved(tmp_path / "m", range(3), channels=2)
+    told = json.loads(carescope("info", folder, "--json").out)
+    several = model.load(folder)
+    assert told["sha256"] == several.sha256
+    assert told["members"].split(", ") == [m.sha256[:16] for m in several.members]
+    assert told["channels"] == 2
+    assert told["spread"] == "laplace scales"

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from carescope import Microscope, Recipe, model, pairs, train
+from carescope import Image, Microscope, Recipe, model, pairs, train
 from carescope.jobs.inputs import Optics
-from carescope.jobs.isotropic import learn
+from carescope.jobs.learning import learn
+from carescope.jobs.passes import Shared
 from carescope.physics import psf
 
 OPTICS = Optics(psf="gaussian", sigma_um=(0.8, 0.2, 0.2))
@@ -14,6 +15,15 @@ OPTICS = Optics(psf="gaussian", sigma_um=(0.8, 0.2, 0.2))
 def recipe(**changes):
     quick = {"batch_size": 2, "patch_px": 32, "steps_per_epoch": 5, "precision": "float32"}
     return Recipe.of(**(quick | {"steps": 20} | changes))
+
+
+def cut_in_the_second_pass(stack, folder, **more):
+    def cut(progress):
+        if progress.done > 0.8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(stack, OPTICS, recipe(), folder=folder, watch=cut, **more)
 
 
 def test_both_passes_share_the_budget_and_one_model_comes_out(stack, tmp_path):
@@ -30,20 +40,13 @@ def test_both_passes_share_the_budget_and_one_model_comes_out(stack, tmp_path):
     assert done[-1] == pytest.approx(1)
     kept = model.load(tmp_path / "m")
     assert kept.sha256 == learnt.model.sha256
-    first = model.load(tmp_path / "m" / "run" / "first-pass")
-    assert first.recipe.steps == 11
-    assert first.sha256 != kept.sha256
+    assert not (tmp_path / "m" / "run" / "first-pass").exists()
 
 
 def test_an_interrupted_second_pass_does_not_repeat_the_first(stack, tmp_path, monkeypatch):
     whole = learn(stack, OPTICS, recipe(), folder=tmp_path / "whole").model
 
-    def cut(progress):
-        if progress.done > 0.8:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        learn(stack, OPTICS, recipe(), folder=tmp_path / "m", watch=cut)
+    cut_in_the_second_pass(stack, tmp_path / "m")
     assert not (tmp_path / "m" / "model.json").exists()
     trained = []
     real = train.fit
@@ -54,12 +57,13 @@ def test_an_interrupted_second_pass_does_not_repeat_the_first(stack, tmp_path, m
 
 
 def test_the_first_pass_of_other_optics_is_not_taken_up(stack, tmp_path, monkeypatch):
-    learn(stack, OPTICS, recipe(), folder=tmp_path / "m")
+    cut_in_the_second_pass(stack, tmp_path / "m")
     trained = []
     real = train.fit
     monkeypatch.setattr(train, "fit", lambda made, **k: trained.append(made) or real(made, **k))
     other = Optics(psf="gaussian", sigma_um=(0.6, 0.2, 0.2))
-    again = learn(stack, other, recipe(), folder=tmp_path / "m", overwrite=True).model
+    shared = Shared(overwrite=True)
+    again = learn(stack, other, recipe(), folder=tmp_path / "m", shared=shared).model
     assert len(trained) == 2
     assert again.sha256 == learn(stack, other, recipe()).model.sha256
 
@@ -70,18 +74,37 @@ def test_sampling_alone_and_one_pass_train_once(stack, monkeypatch):
     monkeypatch.setattr(train, "fit", lambda made, **k: trained.append(made) or real(made, **k))
     learn(stack, Optics(), recipe(steps=4))
     learn(stack, OPTICS, recipe(steps=4, passes=1))
-    assert [made.noise_free for made in trained] == [False, False]
+    assert [made.pool[0].noise_free for made in trained] == [False, False]
 
 
 def test_slices_of_a_draft_get_all_of_the_noise(stack):
     """They hold none, so that what blur would have left must be added too."""
     made = pairs.from_volume(stack, Microscope(psf.gaussian((0.8, 0.2, 0.2), (0.2, 0.2, 0.2))))
-    again = made.again(stack, made.recipe)
-    rows = 64 + 2 * (made._margin + made.kernel.shape[0] // 2)
-    flat = np.full((1, rows, 4000), 500, np.float32)
-    spreads = [
-        max(p._degrade(np.random.default_rng(0), flat, 64)[0, k::4].var() for k in range(4))
-        for p in (made, again)
-    ]
-    share = 1 - (made.kernel**2).sum()
+    (frame,) = stack.frames()
+    again = made.again({0: frame}, made.recipe)
+    (source,) = made.pool
+    rows = 64 + 2 * source.margin[0]
+    flat = np.full((1, 1, rows, 4000), 500, np.float32)
+
+    def seen(of):
+        return of._degrade(of.pool[0], [np.random.default_rng(0)], flat, 64)[0, 0]
+
+    spreads = [max(seen(of)[k::4].var() for k in range(4)) for of in (made, again)]
+    share = 1 - (source.kernel**2).sum()
     assert spreads[0] / spreads[1] == pytest.approx(share, rel=0.03)
+
+
+def test_the_second_pass_learns_from_some_stacks_of_a_pool(stack, monkeypatch):
+    made_again = []
+    real = pairs.LateralPairs.again
+
+    def again(self, drafts, recipe):
+        made_again.append(drafts)
+        return real(self, drafts, recipe)
+
+    monkeypatch.setattr(pairs.LateralPairs, "again", again)
+    movie = Image(np.stack([stack.array()] * 6), "TZYX", stack.voxel_um)
+    learn(movie, OPTICS, recipe(steps=4))
+    (drafts,) = made_again
+    assert list(drafts) == [0, 2, 3, 5]
+    assert {draft.shape for draft in drafts.values()} == {(1, 61, 96, 112)}

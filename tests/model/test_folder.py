@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import carescope
 from carescope import Recipe, load_model, model, net
 from carescope.errors import CarescopeError, ModelError, OutputError
-from carescope.normalize import Affine
+from carescope.model.description import digest
 
 ARCHITECTURES = [
     {"name": "shuffle", "cell": [2, 2], "depth": 1, "first_filters": 4},
@@ -32,7 +32,8 @@ def made(seed=0, **architecture):
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(seed))
     facts = {"weights": 1, "warnings": ["µ"], "history": [{"step": 1, "val_loss": 0.5}]}
     recipe = Recipe(steps=3, psf_mode="full")
-    return model.Model(network, architecture, recipe, Affine(99.5, 803.25), 10.2, 2.04, 0.2, facts)
+    channels = architecture.get("channels", 1)
+    return model.Model(network, architecture, recipe, channels, 10.2, 2.04, 0.2, facts)
 
 
 def patch_for(m):
@@ -50,11 +51,12 @@ def folder(tmp_path):
 
 @pytest.fixture
 def describe(folder):
-    """Rewrite the description after a change of its content."""
+    """Rewrite the description after a change of its content, as if it had been meant so."""
 
     def describe(change):
         content = json.loads((folder / "model.json").read_text())
         change(content)
+        content["description_sha256"] = digest(content)
         (folder / "model.json").write_text(json.dumps(content))
 
     return describe
@@ -66,7 +68,7 @@ def test_a_model_comes_back_as_it_was(tmp_path, architecture):
     model.save(before, tmp_path / "m")
     after = load_model(tmp_path / "m")
     np.testing.assert_array_equal(after.apply(patch_for(before)), before.apply(patch_for(before)))
-    for name in ("recipe", "affine", "factor", "step_um", "pixel_um", "facts", "architecture"):
+    for name in ("recipe", "channels", "factor", "step_um", "pixel_um", "facts", "architecture"):
         assert getattr(after, name) == getattr(before, name)
     digest = hashlib.sha256((tmp_path / "m" / "weights.safetensors").read_bytes()).hexdigest()
     assert before.sha256 == after.sha256 == digest
@@ -171,8 +173,8 @@ def test_f31_a_newer_model_names_the_version_it_needs(folder, describe):
 
 
 def test_f31_what_is_missing_is_listed(folder, describe):
-    describe(lambda d: [d.pop(k) for k in ("factor", "normaliser")])
-    with pytest.raises(ModelError, match=r"model.json: .*factor.*normaliser|normaliser.*factor"):
+    describe(lambda d: [d.pop(k) for k in ("factor", "channels")])
+    with pytest.raises(ModelError, match=r"model.json: .*channels.*factor|factor.*channels"):
         load_model(folder)
 
 
@@ -186,9 +188,9 @@ def test_f31_what_is_missing_is_listed(folder, describe):
         ("factor", float("nan")),
         ("step_um", -1),
         ("pixel_um", float("inf")),
-        ("normaliser", {"low": 3.0, "high": 3.0}),
-        ("normaliser", {"low": float("nan"), "high": 3.0}),
-        ("normaliser", {"low": 0.0, "high": float("inf")}),
+        ("channels", 0),
+        ("channels", 2),
+        ("normaliser", {"low": 0.0, "high": 1.0}),
         ("recipe", {"psf_mode": "sideways"}),
         ("architecture", {}),
         ("architecture", {"name": "resnet"}),
@@ -215,17 +217,21 @@ def test_a_description_that_is_no_json_is_refused(folder, text):
 
 @settings(deadline=None, max_examples=150)
 @given(data=st.data())
-def test_no_damage_to_the_description_ends_in_a_traceback(described, data):
-    """A digit that changes cannot be told from one that was meant so; all else is refused."""
+def test_all_damage_to_the_description_is_noticed(described, data):
+    """It is refused, or it says what it said before."""
     folder, content = described
+    before = made()
     damaged = bytearray(content)
     damaged[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     (folder / "model.json").write_bytes(damaged)
     try:
-        load_model(folder)
+        after = load_model(folder)
     except CarescopeError as error:
         if not isinstance(error, ModelError):
             raise
+    else:
+        for name in ("recipe", "channels", "factor", "step_um", "pixel_um", "facts"):
+            assert getattr(after, name) == getattr(before, name)
 
 
 @pytest.fixture(scope="module")
@@ -274,3 +280,23 @@ def test_apply_refuses_to_give_nan(tmp_path):
     bad.network.head.bias.data[:] = np.nan
     with pytest.raises(ModelError, match="NaN or infinity for a finite image"):
         bad.apply(patch)
+
+
+def test_a_changed_description_is_noticed(folder):
+    text = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(text.replace('"factor": 10.2', '"factor": 10.3'))
+    with pytest.raises(ModelError, match=r"model.json: .*altered or damaged.*[Cc]opy"):
+        load_model(folder)
+
+
+def test_a_description_may_be_laid_out_anew(folder):
+    content = json.loads((folder / "model.json").read_text())
+    turned = dict(reversed(content.items()))
+    (folder / "model.json").write_text(json.dumps(turned, indent=8))
+    assert load_model(folder).sha256 == made().sha256
+
+
+def test_a_network_without_the_scales_of_its_recipe_is_refused(folder, describe):
+    describe(lambda d: d["recipe"].update(loss="laplace"))
+    with pytest.raises(ModelError, match=r"without scales.*recipe.loss = laplace"):
+        load_model(folder)

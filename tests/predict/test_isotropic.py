@@ -1,36 +1,45 @@
 """Restoring: exact tiles, bounded memory, the right geometry, no borders."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from carescope import Grid, Image, Recipe, net, predict
+from carescope import Grid, Image, Recipe, net, normalize, predict
 from carescope.errors import InputError
 from carescope.model import Model
-from carescope.normalize import Affine
 from carescope.physics import sampling
 
 
 def model(name="shuffle", factor=4.0, step_um=0.8, **options):
+    options = {"first_filters": 8} | options if name == "shuffle" else options
     architecture = {"name": name, "ndim": 2, "channels": 1, **options}
     network = net.build(**architecture)
     if name == "shuffle":  # its last layer begins at zero; give it something to say
-        import torch
-
-        torch.nn.init.normal_(network.head.weight, std=0.05)
-    return Model(network, architecture, Recipe(), Affine(100, 900), factor, step_um, 0.2)
+        torch.nn.init.normal_(
+            network.head.weight, std=0.05, generator=torch.Generator().manual_seed(0)
+        )
+    return Model(network, architecture, Recipe(), 1, factor, step_um, 0.2)
 
 
 @pytest.mark.parametrize("name", ["shuffle", "isonet2", "isonet1", "care"])
 def test_tiles_equal_the_whole_whatever_the_plan(stack, name):
-    m = model(name)
+    m = model(name, **({"first_filters": 4} if name == "care" else {}))
     small = Image(stack.data[:8, :48, :56], "ZYX", stack.voxel_um)
-    grid = Grid.of(small)
-    whole = predict.restore_block(m, small, grid, (slice(0, 29), slice(0, 48), slice(0, 56)))
+    grid, maps = Grid.of(small), normalize.fit(small)
+
+    def restored(*block):
+        return predict.restore_block(m, small, grid, maps, block).mean[0]
+
+    whole = restored(slice(0, 29), slice(0, 48), slice(0, 56))
     pieces = np.full_like(whole, np.nan)
     for z in (slice(0, 10), slice(10, 29)):
         for y in (slice(0, 17), slice(17, 48)):
             for x in (slice(0, 33), slice(33, 56)):
-                pieces[z, y, x] = predict.restore_block(m, small, grid, (z, y, x))
+                pieces[z, y, x] = restored(z, y, x)
     assert np.abs(pieces - whole).max() <= 1e-6 * np.ptp(whole)
 
 
@@ -59,8 +68,8 @@ def test_untrained_network_gives_the_cubic_interpolation(stack):
 
 def test_the_two_views_are_averaged(stack):
     m = model()
-    grid = Grid.of(stack)
-    fine = m.affine.apply(sampling.upsample(stack.array().astype(np.float32), grid))
+    grid, (affine,) = Grid.of(stack), normalize.fit(stack)
+    fine = affine.apply(sampling.upsample(stack.array().astype(np.float32), grid))
     pad = np.pad(fine, ((32, 35), (32, 32), (32, 32)), mode="reflect")
     assert pad.shape == (128, 160, 176)
     reach = 32
@@ -69,7 +78,7 @@ def test_the_two_views_are_averaged(stack):
     yz = m.apply(np.ascontiguousarray(pad[:, :, reach + x])[None, None])[0, 0]
     both = 0.5 * (xz[reach + 30, reach + x] + yz[reach + 30, reach + y])
     restored = predict.restore(m, stack).mean.array()
-    assert restored[30, y, x] == pytest.approx(m.affine.undo(both), abs=0.05)
+    assert restored[30, y, x] == pytest.approx(affine.undo(both), abs=0.05)
 
 
 def test_fractional_factor(stack):
@@ -87,11 +96,36 @@ def test_another_geometry_is_refused_unless_forced(stack):
     assert predict.restore(model(), other, force=True).mean.shape[0] == 61
 
 
-def test_intensities_scale_with_the_image(stack):
-    """restore(a x + b) = a restore(x) + b when the normalisation follows."""
+@settings(deadline=None, max_examples=15)
+@given(gain=st.floats(0.01, 100), offset=st.floats(-2, 2))
+def test_f34_intensities_follow_the_image(stack, gain, offset):
+    """restore(a x + b) = a restore(x) + b, whatever the camera; the offset in widths of x."""
     m = model()
-    once = predict.restore(m, stack).mean.array()
-    m.affine = Affine(3 * 100 + 50, 3 * 900 + 50)
-    brighter = Image(3.0 * stack.array().astype(np.float32) + 50, "ZYX", stack.voxel_um)
-    twice = predict.restore(m, brighter).mean.array()
-    np.testing.assert_allclose(twice, 3 * once + 50, rtol=1e-4, atol=0.05)
+    small = replace(stack, data=stack.array()[:6, :32, :32].astype(np.float64))
+    b = offset * gain * 800
+    other = replace(small, data=gain * small.array() + b)
+    once, twice = (predict.restore(m, image).mean.array() for image in (small, other))
+    expected = gain * once.astype(float) + b
+    np.testing.assert_allclose(twice, expected, atol=1e-4 * np.ptp(expected))
+    assert np.ptp(once) > 100
+
+
+def test_a_constant_stack_is_refused(stack):
+    flat = replace(stack, data=np.full(stack.shape, 7))
+    with pytest.raises(InputError, match=r"nuclei.tif: the image is constant"):
+        predict.restore(model(), flat)
+
+
+def test_wide_networks_get_fewer_slices_at_once():
+    """What a network takes follows its features: measured on the layers, not guessed."""
+    from carescope.predict import blocks
+
+    narrow, wide = model("care", first_filters=8), model("care", first_filters=32)
+    assert blocks.bytes_per_px(wide.network) > 3 * blocks.bytes_per_px(narrow.network)
+    # The upsampled 32 features beside 32 others at full size, which a convolution turns into 32.
+    assert blocks.bytes_per_px(wide.network) == blocks.OVERHEAD * 4 * (64 + 32)
+    assert blocks.slices_at_once(wide, 1 << 18) == 1
+    assert blocks.slices_at_once(narrow, 1 << 18) == 4
+    shape = (400, 1000, 1000)
+    sides = [s.stop - s.start for block in predict.plan(wide, shape, 1 << 29) for s in block]
+    assert max(sides) < 1000

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import carescope
-from carescope.app import learning
+from carescope.app import learning, pointspread
 from carescope.app import options as o
 from carescope.app.given import command_line, open_given, print_facts
 from carescope.errors import CarescopeError, OutOfMemoryError
@@ -27,6 +27,7 @@ train_app = typer.Typer(help="Train a model and keep it.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 app.command()(learning.isotropic)
 train_app.command("isotropic")(learning.train_isotropic)
+app.command()(pointspread.psf)
 
 
 def main() -> None:
@@ -113,8 +114,16 @@ def demo(given: dict[str, Any]) -> None:
 @o.takes(
     {
         "model": (o.argument(Path, "The model folder."), o.REQUIRED),
-        "stacks": (o.argument(list[Path], "Image files."), o.REQUIRED),
+        "stacks": (o.argument(list[Path], "Image files, or folders of them."), o.REQUIRED),
         "out": (o.option(Path, "An OME-TIFF, or a folder for one each."), o.REQUIRED),
+        "spread": (
+            o.option(
+                bool,
+                "Write also how sure the model is: _scale, and _disagreement of an ensemble.",
+                "--spread",
+            ),
+            False,
+        ),
         "force": (
             o.option(bool, "Go on where the geometry is not the model's.", "--force"),
             False,
@@ -128,12 +137,16 @@ def restore(given: dict[str, Any]) -> None:
     """Restore stacks with a model; the model knows what restoring means."""
     from carescope.app.progress import Watch
     from carescope.jobs import restore as job
+    from carescope.jobs.inputs import find_images
     from carescope.model import load
     from carescope.predict import geometry
 
-    sources, dtype, overwrite = given["stacks"], given["dtype"], given["overwrite"]
     model = load(given["model"])
-    targets = job.outputs(sources, given["out"], dtype, overwrite=overwrite)
+    if given["spread"]:
+        job.check_spread(model)
+    sources, dtype, overwrite = find_images(given["stacks"]), given["dtype"], given["overwrite"]
+    members = len(model.members) if given["spread"] else 0
+    targets = job.outputs(sources, given["out"], dtype, members=members, overwrite=overwrite)
     opened = [
         open_given(
             given | {"stack": path}, lambda image: geometry(model, image, force=given["force"])
@@ -148,13 +161,18 @@ def restore(given: dict[str, Any]) -> None:
             model,
             [stack for stack, _ in opened],
             targets,
+            spread=given["spread"],
             dtype=dtype,
             overwrite=overwrite,
             force=given["force"],
             provenance={"command": command_line()},
             watch=watch.restoring,
         )
-    done = [{"restored": str(w.path), "clipped": w.clipped} for w in written]
+    done = [
+        {"restored": str(w.path), "clipped": w.clipped}
+        | {name: str(path) for name, path in w.spread.items()}
+        for w in written
+    ]
     if given["as_json"]:
         told = [row | {"warnings": w} for row, (_, w) in zip(done, opened, strict=True)]
         print(json.dumps(told))
@@ -177,38 +195,6 @@ def evaluate(given: dict[str, Any]) -> None:
     from carescope.jobs.compare import compare
 
     print_facts(compare(given["restored"], given["truth"], axes=given["axes"]), given["as_json"])
-
-
-@app.command()
-@o.takes(
-    {
-        "kind": (
-            o.argument(str, "gaussian, widefield, confocal, twophoton or lightsheet."),
-            o.REQUIRED,
-        )
-    },
-    o.OUT,
-    {
-        "voxel_um": (
-            o.option(Any, "Voxel size of the PSF in um.", parser=o.triple, metavar="Z,Y,X"),
-            o.REQUIRED,
-        )
-    },
-    o.LENS,
-    o.RESULT,
-)
-def psf(given: dict[str, Any]) -> None:
-    """Write the point-spread function of a microscope as an OME-TIFF."""
-    from carescope.jobs.optics import write_psf
-
-    facts = write_psf(
-        given["kind"],
-        given["out"],
-        given["voxel_um"],
-        overwrite=given["overwrite"],
-        **{name: given[name] for name in o.LENS},
-    )
-    print_facts(facts, given["as_json"])
 
 
 @app.command()

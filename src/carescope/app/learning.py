@@ -1,4 +1,4 @@
-"""Commands that learn from a stack: ``isotropic`` and ``train isotropic``."""
+"""Commands that learn from stacks: ``isotropic`` and ``train isotropic``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from carescope.app import options as o
 from carescope.app.given import command_line, open_given, print_facts
+from carescope.errors import UsageError
 
 if TYPE_CHECKING:
     from carescope.jobs.inputs import Optics
+    from carescope.jobs.passes import Shared
     from carescope.recipe import Recipe
 
 KEPT: o.Group = {"model": (o.option(Path | None, "Folder that keeps what was learnt."), None)}
@@ -20,19 +22,30 @@ REPORT: o.Group = {
 }
 
 
-@o.takes(o.STACK, o.OUT, KEPT, REPORT, o.WRITING, o.RESULT, o.READING, o.OPTICS, o.TRAINING)
+@o.takes(
+    o.STACK, o.OUT, KEPT, REPORT, o.WRITING, o.SPREAD, o.RESULT, o.READING, o.OPTICS, o.TRAINING
+)
 def isotropic(given: dict[str, Any]) -> None:
     """Learn from one anisotropic stack, restore it to isotropic resolution, and report."""
     from carescope.app.progress import Watch
     from carescope.jobs import isotropic as job
+    from carescope.jobs.learning import check_learnt
+    from carescope.train import distributed
 
-    recipe, optics = _recipe(given), _optics(given)
+    if distributed.share()[1] > 1:
+        raise UsageError(
+            "learns and restores in one process",
+            where="carescope isotropic",
+            remedy="Train under torchrun with train isotropic --model, then restore",
+        )
+    recipe, optics, shared = _recipe(given), _optics(given), _shared(given)
     page = given["report"] or job.report_path(given["out"])
-    overwrite = given["overwrite"]
-    job.check_written(
-        [given["stack"], *optics.files()], given["out"], page, given["dtype"], overwrite=overwrite
-    )
-    job.check_learnt(given["model"], given["device"], given["tensorboard"], overwrite=overwrite)
+    sources = [given["stack"], *optics.files()]
+    job.check_written(sources, given["out"], page, given["dtype"], overwrite=shared.overwrite)
+    if given["spread"]:
+        members = given["ensemble"]
+        job.check_spread(recipe, given["out"], members, overwrite=shared.overwrite)
+    check_learnt(given["model"], shared)
     stack, warnings = open_given(given, lambda image: optics.grid(image, given["factor"]))
     with Watch(quiet=given["as_json"]) as watch:
         outcome = job.isotropic(
@@ -41,12 +54,13 @@ def isotropic(given: dict[str, Any]) -> None:
             optics,
             recipe,
             factor=given["factor"],
+            members=given["ensemble"],
+            start=given["start"],
             folder=given["model"],
             page=page,
             dtype=given["dtype"],
-            overwrite=overwrite,
-            device=given["device"],
-            tensorboard=given["tensorboard"],
+            spread=given["spread"],
+            shared=shared,
             command=command_line(),
             warnings=warnings,
             watch_training=watch.training,
@@ -60,8 +74,8 @@ def isotropic(given: dict[str, Any]) -> None:
         "shape": " x ".join(map(str, written.image.shape)),
         "voxel_um": ", ".join(f"{v:.4g}" for v in written.image.voxel()),
         "clipped": written.clipped,
-        "report": outcome.page,
     }
+    facts |= written.spread | {"report": outcome.page}
     if given["model"]:
         facts["model"] = given["model"]
     if given["as_json"]:
@@ -69,46 +83,73 @@ def isotropic(given: dict[str, Any]) -> None:
     print_facts(facts, given["as_json"])
 
 
-@o.takes(o.STACK, MODEL, o.RESULT, o.READING, o.OPTICS, o.TRAINING)
+@o.takes(o.STACKS, MODEL, o.RESULT, o.READING, o.OPTICS, o.TRAINING)
 def train_isotropic(given: dict[str, Any]) -> None:
     """Learn to restore stacks of one kind; the same command again resumes a run cut short."""
     from carescope.app.progress import Watch
-    from carescope.jobs import isotropic as job
+    from carescope.jobs.inputs import find_images
+    from carescope.jobs.learning import check_learnt, learn
+    from carescope.train import distributed
 
-    recipe, optics = _recipe(given), _optics(given)
-    overwrite = given["overwrite"]
-    job.check_learnt(given["model"], given["device"], given["tensorboard"], overwrite=overwrite)
-    stack, warnings = open_given(given, lambda image: optics.grid(image, given["factor"]))
-    with Watch(quiet=given["as_json"]) as watch:
-        learnt = job.learn(
-            stack,
+    recipe, optics, shared = _recipe(given), _optics(given), _shared(given)
+    check_learnt(given["model"], shared)
+    opened = [
+        open_given(given | {"stack": path}, lambda image: optics.grid(image, given["factor"]))
+        for path in find_images(given["stacks"])
+    ]
+    many = len(opened) > 1
+    warnings = [
+        f"{stack.source}: {said}" if many else said for stack, told in opened for said in told
+    ]
+    main = distributed.is_main()
+    with Watch(quiet=given["as_json"] or not main) as watch:
+        learnt = learn(
+            [stack for stack, _ in opened],
             optics,
             recipe,
             factor=given["factor"],
+            members=given["ensemble"],
+            start=given["start"],
             folder=given["model"],
-            overwrite=overwrite,
-            device=given["device"],
-            tensorboard=given["tensorboard"],
+            shared=shared,
             watch=watch.training,
         )
         for warning in [*warnings, *learnt.warnings]:
             watch.say(f"warning: {warning}")
-    kept = ("steps", "seconds", "best_validation_loss")
+    kept = ("steps", "seconds", "best_validation_loss", "optics")
     facts: dict[str, object] = {"model": given["model"]}
     facts |= {name: learnt.model.facts[name] for name in kept}
     facts["sha256"] = learnt.model.sha256
     if given["as_json"]:
         facts["warnings"] = [*warnings, *learnt.warnings]
-    print_facts(facts, given["as_json"])
+    if main:
+        print_facts(facts, given["as_json"])
 
 
 def _recipe(given: dict[str, Any]) -> Recipe:
     from carescope.recipe import Recipe
 
-    return Recipe.of(**{name: given[name] for name in Recipe.model_fields if name in given})
+    values = {name: given[name] for name in Recipe.model_fields if name in given}
+    if given["laplace"]:
+        if given["loss"] not in (None, "laplace"):
+            raise UsageError(
+                f"asks for the loss laplace, and --loss for {given['loss']}",
+                where="--laplace",
+                remedy="Leave out one of the two",
+            )
+        values["loss"] = "laplace"
+    if values["loss"] is None:
+        del values["loss"]
+    return Recipe.of(**values)
 
 
 def _optics(given: dict[str, Any]) -> Optics:
     from carescope.jobs.inputs import Optics
 
     return Optics(**{field.name: given[field.name] for field in fields(Optics)})
+
+
+def _shared(given: dict[str, Any]) -> Shared:
+    from carescope.jobs.passes import Shared
+
+    return Shared(**{name: given[name] for name in Shared._fields})

@@ -81,6 +81,10 @@ _training, _ = _panel("Training")
 
 STACK: Group = {"stack": (argument(Path, "The image file."), REQUIRED)}
 
+STACKS: Group = {
+    "stacks": (argument(list[Path], "Image files of one kind, or folders of them."), REQUIRED)
+}
+
 OUT: Group = {
     "out": (option(Path, "Where to write the OME-TIFF."), REQUIRED),
 }
@@ -89,6 +93,18 @@ WRITING: Group = {
     "dtype": (
         option(str, "Type of the output: float32, or uint8, uint16 with clipping counted."),
         "float32",
+    ),
+}
+
+SPREAD: Group = {
+    "spread": (
+        option(
+            bool,
+            "Also write the scale of the predicted distribution and, of an ensemble, the "
+            "disagreement.",
+            "--spread",
+        ),
+        False,
     ),
 }
 
@@ -106,8 +122,8 @@ AXES: Group = {
 
 READING: Group = AXES | {
     "voxel_um": (_reading_triple("Voxel size in um, instead of the file's.", "--voxel-um"), None),
-    "channel": (_reading(int | None, "Which channel, from 0.", min=0), None),
-    "timepoint": (_reading(int | None, "Which time point, from 0.", min=0), None),
+    "channel": (_reading(int | None, "Which channel, from 0; all if not given.", min=0), None),
+    "timepoint": (_reading(int | None, "Which time point, from 0; all if not given.", min=0), None),
     "allow_incomplete": (
         _reading(bool, "Use the complete planes of a damaged file.", "--allow-incomplete"),
         False,
@@ -139,10 +155,10 @@ OPTICS: Group = {
     "psf": (
         _optics(
             str,
-            "none (undo the sampling alone), gaussian, widefield, confocal, twophoton, lightsheet, "
-            "or the TIFF of a measured PSF.",
+            "auto (found from the stack itself), none (undo the sampling alone), gaussian, "
+            "widefield, confocal, twophoton, lightsheet, or the TIFF of a measured PSF.",
         ),
-        "none",
+        "auto",
     ),
     "psf_mode": (
         _optics(str, "split: up to the lateral resolution. full: undo the lateral blur too."),
@@ -167,7 +183,25 @@ TRAINING: Group = {
         _training(int | None, "Exact number of training steps instead; repeatable."),
         None,
     ),
-    "loss": (_training(str, "mse, mae or psnr (IsoNet's)."), "mse"),
+    "loss": (
+        _training(str | None, "mse (if not given), mae, psnr (IsoNet's), laplace or gaussian."),
+        None,
+    ),
+    "laplace": (
+        _training(bool, "Predict a Laplace distribution per pixel: --loss laplace.", "--laplace"),
+        False,
+    ),
+    "ensemble": (
+        _training(
+            int, "How many networks; minutes are shared by them, steps are those of each.", min=1
+        ),
+        1,
+    ),
+    "per_channel": (
+        _training(bool, "A network for each channel, not one for all.", "--per-channel"),
+        False,
+    ),
+    "start": (_training(Path | None, "Go on from a model (fine-tuning).", "--from"), None),
     "schedule": (_training(str, "cosine, or plateau (CARE's)."), "cosine"),
     "learning_rate": (
         _training(float | None, "Adam's; each network has its own default."),
@@ -176,11 +210,19 @@ TRAINING: Group = {
     "batch_size": (_training(int, "Patches a step."), 16),
     "patch_px": (_training(int, "Side of a patch, a multiple of 16."), 128),
     "noise": (
-        _training(str, "match: the network meets the noise of axial slices. none: no noise."),
+        _training(
+            str,
+            "match: the network meets the noise of axial slices. clean: and learns to remove it. "
+            "none: no noise.",
+        ),
         "match",
     ),
     "precision": (_training(str, "auto, float32 or bfloat16, in training."), "auto"),
     "seed": (_training(int, "Of everything random."), 0),
     "device": (_training(str, "auto, cpu, cuda or mps."), "auto"),
+    "workers": (
+        _training(int | None, "Threads that make patches ahead; chosen if not given.", min=0),
+        None,
+    ),
     "tensorboard": (_training(str | None, "Folder for TensorBoard events."), None),
 }

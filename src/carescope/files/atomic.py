@@ -6,13 +6,16 @@ whoever looks at the final name sees the old file, or none, or the whole new one
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from carescope.errors import OutputError
+
+_PARTIAL = ".partial-"
 
 
 @contextmanager
@@ -75,6 +78,43 @@ def check_writable(path: Path, *, overwrite: bool = False) -> None:
         raise _cannot_write(path, error) from error
 
 
+def check_room(folder: Path, sizes_bytes: Sequence[int]) -> None:
+    """Refuse, before any work, a disk without room for files of these sizes.
+
+    The room is really taken, and given back: neither what a disk says is free nor permission
+    bits know of quotas and limits.
+
+    Raises
+    ------
+    OutputError
+        There is no such room, or the folder is absent or not writable.
+    """
+    claimed: list[Path] = []
+    try:
+        for size in sizes_bytes:
+            claimed.append(_claim(folder / "room"))
+            _fill(claimed[-1], size)
+    except OSError as error:
+        raise OutputError(
+            f"{sum(sizes_bytes) / 1e6:.0f} MB that will be needed cannot be written here: "
+            f"{_reason(error)}",
+            where=folder,
+            remedy="Free some space, or choose another folder",
+        ) from error
+    finally:
+        for temporary in claimed:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def sweep(folder: Path, *suffixes: str) -> None:
+    """Remove unfinished files that a killed process left; nobody else may be writing such ones."""
+    for temporary in folder.glob(f"{_PARTIAL}*"):
+        if temporary.suffix in suffixes:
+            with suppress(OSError):
+                temporary.unlink()
+
+
 def write_bytes(path: Path, content: bytes, *, overwrite: bool = False) -> None:
     """Write a whole file at once, atomically; see `writing`."""
     with writing(path, overwrite=overwrite) as temporary:
@@ -110,9 +150,20 @@ def _refuse_destination(target: Path, path: Path, overwrite: bool) -> None:
 def _claim(target: Path) -> Path:
     """Create an empty file of our own beside `target`, with its suffixes."""
     suffixes = "".join(target.suffixes[-2:])
-    temporary = target.with_name(f".partial-{secrets.token_hex(6)}{suffixes}")
+    temporary = target.with_name(f"{_PARTIAL}{secrets.token_hex(6)}{suffixes}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
     return temporary
+
+
+def _fill(path: Path, size_bytes: int) -> None:
+    """Make a file as long as asked for, on the disk and not only in name."""
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
+        except (AttributeError, OSError) as error:
+            if getattr(error, "errno", errno.EOPNOTSUPP) not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+            file.write(bytes(size_bytes))  # a system, or a disk, that cannot only set it aside
 
 
 def _to_disk(path: Path) -> None:
@@ -150,9 +201,12 @@ def _exists(path: Path) -> OutputError:
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
-    reason = (error.strerror or str(error)).lower()
     return OutputError(
-        f"cannot be written: {reason}",
+        f"cannot be written: {_reason(error)}",
         where=path,
         remedy="Free some space, or give --out a folder that can be written to",
     )
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

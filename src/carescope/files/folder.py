@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -40,6 +41,29 @@ def check_makeable(path: Path) -> None:
             pass
     except OSError as error:
         raise _cannot_make(path, error) from error
+
+
+def remove(path: Path | None) -> None:
+    """Remove a file of ours, or a folder and all that is in it, where it is there.
+
+    Raises
+    ------
+    OutputError
+        Something in it cannot be removed.
+    """
+    if path is None or not path.exists():
+        return
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"it cannot be removed: {(error.strerror or str(error)).lower()}",
+            where=path,
+            remedy="Mend its permissions, or remove it by hand",
+        ) from error
 
 
 def read_bytes(path: Path) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from carescope import read
 from carescope.axes import describe_shape
@@ -49,20 +50,35 @@ def _describe_model(path: Path) -> dict[str, object]:
     from carescope.model import load
 
     model = load(path)
-    facts = model.facts
-    weights = sum(p.numel() for p in model.network.parameters())
-    return {
+    facts, members = model.facts, model.members
+    weights = sum(p.numel() for m in members for p in m.network.parameters())
+    low, high = model.recipe.percentiles
+    described: dict[str, object] = {
         "model": path,
         "restores": f"{model.recipe.psf_mode} PSF, {model.factor:g} planes for each recorded one",
-        "network": f"{model.architecture['name']}, {weights:,} weights",
-        "trained_on": f"{facts.get('trained_on', '?')} at {facts.get('trained_at', '?')}",
+        "channels": model.channels,
+        "network": f"{members[0].architecture['name']}, {weights:,} weights",
+        "trained_on": f"{_names(facts)} at {facts.get('trained_at', '?')}",
         "training": f"{facts.get('steps', '?')} steps in {facts.get('seconds', '?')} s",
         "best_validation_loss": facts.get("best_validation_loss"),
         "geometry": f"planes {model.step_um:g} um apart, pixels of {model.pixel_um:g} um",
-        "normaliser": f"{model.affine.low:g} to {model.affine.high:g} become 0 to 1",
+        "normalisation": f"percentiles {low:g} and {high:g} of each channel become 0 and 1",
+        "spread": f"{model.spread} scales" if model.spread else "none",
         "optics": facts.get("optics"),
         "sha256": model.sha256,
     }
+    if len(members) > 1:
+        losses = [m.facts.get("best_validation_loss") for m in members]
+        described["best_validation_loss"] = ", ".join(map(str, losses))
+        described["members"] = ", ".join(m.sha256[:16] for m in members)
+    return described
+
+
+def _names(facts: dict[str, Any]) -> str:
+    """The files a model learnt from; of many, the first three."""
+    names = facts.get("trained_on") or ["?"]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _summary(image: Image) -> str:

@@ -22,7 +22,7 @@ from carescope.files.hashes import sha256
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
 from carescope.jobs.isotropic import Outcome, isotropic
-from carescope.jobs.passes import Watch
+from carescope.jobs.passes import Shared, Watch
 from carescope.recipe import Recipe
 from carescope.write import tiff
 
@@ -95,7 +95,7 @@ def demo(
             recipe,
             factor=float(EVERY),
             page=out / f"report{suffix}.html",
-            overwrite=True,
+            shared=Shared(overwrite=True),
             command=command,
             truth=compared,
             watch_training=watch_training,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -16,6 +16,30 @@ from carescope.physics.psf import KINDS, PSF, measured, named
 from carescope.read.check import filled, scan
 
 
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """The files that paths name: a file itself, and of a folder the TIFFs in it, by name.
+
+    Raises
+    ------
+    InputError
+        A folder holds no TIFF.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in (".tif", ".tiff"))
+        if not inside:
+            raise InputError(
+                "holds no .tif or .tiff file",
+                where=path,
+                remedy="Give image files, or the folder they lie in",
+            )
+        found += inside
+    return found
+
+
 def open_stack(
     path: str | Path,
     *,
@@ -27,39 +51,33 @@ def open_stack(
     fill_nonfinite: bool = False,
     fits: Callable[[Image], object] = Grid.of,
 ) -> tuple[Image, list[str]]:
-    """Open one ZYX stack and look at every pixel of it once.
+    """Open stacks of planes, of one or more channels and time points, and look at every pixel.
 
     `fits` is called before any pixel is read, to refuse a stack whose geometry will not do.
 
     Returns
     -------
     stack : Image
+        Axes ZYX, and C and T where the file has them and none was chosen.
     warnings : list of str
         What is worth knowing, such as a share of saturated pixels.
 
     Raises
     ------
     InputError
-        The file is damaged, its pixels are constant or not finite, or it is no ZYX stack.
+        The file is damaged, its pixels are constant or not finite, or it holds no stack.
     """
     image = read.open(path, axes=axes, voxel_um=voxel_um, allow_incomplete=allow_incomplete)
     for axis, index in (("C", channel), ("T", timepoint)):
         if index is not None:
             image = _selected(image, axis, index)
-    if image.axes == "YX":
+    if "Z" not in image.axes:
         raise InputError(
-            f"is a single plane ({describe_shape(image.shape, image.axes)})",
+            f"holds no stack of planes: {describe_shape(image.shape, image.axes)}",
             where=str(path),
-            remedy="Give a stack with at least 2 planes along Z",
+            remedy="Give a stack with at least 2 planes along Z; --axes names the dimensions",
         )
-    if image.axes != "ZYX":
-        extra = [a for a in image.axes if a in "CT"]
-        raise InputError(
-            f"has axes {image.axes}, and one ZYX stack is needed",
-            where=str(path),
-            remedy=" and ".join(f"Choose one with {_CHOOSES[a]} N, from 0" for a in extra)
-            or "Name its dimensions with --axes, for example --axes ZYX",
-        )
+    image = image.arranged("".join(a for a in "TCZYX" if a in image.axes))
     fits(image)
     seen = scan(image, fill_nonfinite=fill_nonfinite, refuse_constant=True)
     warnings = []
@@ -93,7 +111,8 @@ class Optics:
     Parameters
     ----------
     psf
-        ``none``, a key of `carescope.physics.psf.KINDS`, or the file of a measured PSF.
+        ``none``, ``auto`` (found from the stack by `carescope.jobs.blind`), a key of
+        `carescope.physics.psf.KINDS`, or the file of a measured PSF.
     na, na_illum, wavelength_um, refractive_index, sigma_um
         Of the kinds that need them.
     psf_voxel_um
@@ -118,7 +137,7 @@ class Optics:
         for name in given:
             of_a_file = name == "psf_voxel_um"
             # Which optics a kind needs and which it does not take, the kind itself says.
-            if self.psf == "none" or of_a_file == self._modelled:
+            if self._without or of_a_file == self._modelled:
                 raise UsageError(
                     f"says nothing about --psf {self.psf}",
                     where="--" + name.replace("_", "-"),
@@ -130,9 +149,14 @@ class Optics:
         """Whether `psf` is the name of a kind, though perhaps misspelt, and not of a file."""
         return self.psf in KINDS or not Path(self.psf).suffix
 
+    @property
+    def _without(self) -> bool:
+        """Whether nothing is said of the optics."""
+        return self.psf in ("none", "auto")
+
     def point_spread(self, spacing_um: VoxelSize) -> PSF | None:
         """The point-spread function sampled at `spacing_um`, or None."""
-        if self.psf == "none":
+        if self._without:
             return None
         if self._modelled:
             return named(
@@ -163,10 +187,12 @@ class Optics:
 
     def files(self) -> list[Path]:
         """The files that are read, which no output may replace."""
-        return [] if self.psf == "none" or self._modelled else [Path(self.psf)]
+        return [] if self._without or self._modelled else [Path(self.psf)]
 
     def grid(self, stack: Image, factor: float | None = None) -> Grid:
         """The geometry of a stack under these optics, or a refusal; no pixel of it is read."""
+        if self.psf == "auto":
+            return Grid.of(stack, factor=factor)
         return self.microscope(stack, factor).grid(stack)
 
     def microscope(self, stack: Image, factor: float | None = None) -> Microscope:

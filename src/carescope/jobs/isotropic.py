@@ -11,15 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 import carescope
-from carescope import metrics, model, pairs, train
+from carescope import metrics
+from carescope.errors import UsageError
 from carescope.files import atomic
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
-from carescope.jobs.passes import Learnt, Shared, Watch, in_two_passes
-from carescope.jobs.restore import Written, check_distinct, check_output, restore_file, stem
+from carescope.jobs.learning import Learnt, learn
+from carescope.jobs.passes import Shared, Watch
+from carescope.jobs.restore import (
+    Written,
+    beside,
+    check_distinct,
+    check_output,
+    restore_file,
+    stem,
+)
+from carescope.model import Ensemble, Model
 from carescope.physics.microscope import Kernels
 from carescope.recipe import Recipe
 from carescope.report.isotropic import isotropic_page
+from carescope.train.losses import SPREADS
 
 
 class Outcome(NamedTuple):
@@ -31,46 +42,6 @@ class Outcome(NamedTuple):
     warnings: list[str]
 
 
-def learn(
-    stack: Image,
-    optics: Optics,
-    recipe: Recipe,
-    *,
-    factor: float | None = None,
-    folder: Path | None = None,
-    overwrite: bool = False,
-    device: str = "auto",
-    tensorboard: str | None = None,
-    watch: Watch | None = None,
-) -> Learnt:
-    """Train a network on a stack's own lateral slices.
-
-    Parameters
-    ----------
-    stack
-        Axes ZYX, with a voxel size.
-    optics
-        What blurs it.
-    recipe
-        How to train.
-    factor
-        Restored planes per recorded plane; where None, plane distance over pixel size.
-    folder
-        Where to keep the model, and the run so that it can be resumed.
-    overwrite
-        Replace a model, or the interrupted run of another recipe or other data, in `folder`.
-    device, tensorboard, watch
-        As for `carescope.train.fit`.
-    """
-    check_learnt(folder, device, tensorboard, overwrite=overwrite)
-    scope = optics.microscope(stack, factor)
-    shared = Shared(device, tensorboard, overwrite)
-    if scope.psf is None or recipe.passes == 1 or recipe.steps == 1:
-        made = pairs.from_volume(stack, scope, recipe)
-        return Learnt(shared.fit(made, folder, watch), made)
-    return in_two_passes(stack, scope, recipe, shared, folder, watch)
-
-
 def isotropic(
     stack: Image,
     out: Path,
@@ -78,12 +49,13 @@ def isotropic(
     recipe: Recipe,
     *,
     factor: float | None = None,
+    members: int = 1,
+    start: Path | None = None,
     folder: Path | None = None,
     page: Path | None = None,
     dtype: str = "float32",
-    overwrite: bool = False,
-    device: str = "auto",
-    tensorboard: str | None = None,
+    spread: bool = False,
+    shared: Shared | None = None,
     command: str = "",
     warnings: Sequence[str] = (),
     truth: npt.NDArray[Any] | None = None,
@@ -94,13 +66,13 @@ def isotropic(
 
     Parameters
     ----------
-    stack, optics, recipe, factor, folder, device, tensorboard
-        As for `learn`.
+    stack, optics, recipe, factor, members, start, folder, shared
+        As for `learn`; what `shared` says of overwriting is true of all files.
     out
         The OME-TIFF to write.
     page
         The report; beside `out` as <stem>.report.html where None.
-    dtype, overwrite
+    dtype, spread
         As for `restore_file`.
     command
         What to print as the exact command.
@@ -116,18 +88,22 @@ def isotropic(
     Outcome
         Its scores are empty without a truth.
     """
+    shared = shared or Shared()
+    overwrite = shared.overwrite
     page = page or report_path(out)
     named = [Path(stack.source)] if stack.source else []
     check_written([*named, *optics.files()], out, page, dtype, overwrite=overwrite)
+    if spread:
+        check_spread(recipe, out, members, overwrite=overwrite)
     learnt = learn(
         stack,
         optics,
         recipe,
         factor=factor,
+        members=members,
+        start=start,
         folder=folder,
-        overwrite=overwrite,
-        device=device,
-        tensorboard=tensorboard,
+        shared=shared,
         watch=watch_training,
     )
     provenance = {"command": command, "optics": str(learnt.model.facts["optics"])}
@@ -136,6 +112,7 @@ def isotropic(
         stack,
         out,
         dtype=dtype,
+        spread=spread,
         overwrite=overwrite,
         provenance=provenance,
         watch=watch_restoring,
@@ -156,15 +133,16 @@ def check_written(
     atomic.check_writable(page, overwrite=overwrite)
 
 
-def check_learnt(
-    folder: Path | None, device: str, tensorboard: str | None, *, overwrite: bool = False
-) -> None:
-    """Refuse, before any work, training that could not begin or be kept."""
-    train.choose_device(device)
-    if tensorboard is not None:
-        train.check_board(tensorboard)
-    if folder is not None:
-        model.check_absent(folder, overwrite=overwrite)
+def check_spread(recipe: Recipe, out: Path, members: int, *, overwrite: bool = False) -> None:
+    """Refuse, before any work, a spread that training would not give or that cannot be written."""
+    if recipe.loss not in SPREADS:
+        raise UsageError(
+            f"a network trained with the loss {recipe.loss} does not say how sure it is",
+            where="--spread",
+            remedy="Train it with --laplace, or leave --spread out",
+        )
+    for path in beside(out, members).values():
+        check_output(path, overwrite=overwrite)
 
 
 def score(truth: npt.NDArray[Any], stack: Image, written: Written) -> list[dict[str, Any]]:
@@ -229,6 +207,15 @@ def _named(kernels: Kernels | None) -> dict[str, npt.NDArray[np.float64]] | None
     return {"h": kernels.h, "h_iso": kernels.h_iso, "h_split": kernels.h_split}
 
 
+def _network(model: Model | Ensemble) -> str:
+    """The architecture in words."""
+    of_all = "" if len(model.members) == 1 else f"{len(model.members)} x "
+    architecture = model.members[0].architecture
+    if architecture["name"] == "separate":
+        return f"{of_all}{architecture['part']['name']} for each of {model.channels} channels"
+    return f"{of_all}{architecture['name']}"
+
+
 def _numbers(learnt: Learnt, stack: Image, written: Written) -> dict[str, object]:
     facts, grid = learnt.model.facts, written.grid
     return {
@@ -237,13 +224,13 @@ def _numbers(learnt: Learnt, stack: Image, written: Written) -> dict[str, object
         "factor": f"{grid.factor:g}",
         "voxel before (z, y, x)": " x ".join(f"{v:g}" for v in stack.voxel()) + " um",
         "voxel after (z, y, x)": " x ".join(f"{v:.4g}" for v in written.image.voxel()) + " um",
-        "network": learnt.model.architecture["name"],
+        "network": _network(learnt.model),
         "weights": f"{facts['weights']:,}",
         "training steps": facts["steps"],
         "training time": f"{facts['seconds']:.0f} s",
         "best validation loss": f"{facts['best_validation_loss']:.4g}",
         "values clipped": written.clipped,
         "optics": _said(facts["optics"]),
-        "noise of the stack": _said(facts["noise"]) or "left out",
+        "noise of the stack": "; ".join(map(_said, facts["noise"] or [])) or "left out",
         "model (sha256)": learnt.model.sha256,
     }

@@ -7,45 +7,38 @@ a network that goes on with them meets what it will be applied to.
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from carescope import model, pairs, train
+import numpy as np
+
+from carescope import model, predict, read, train
+from carescope.files.folder import remove
 from carescope.image import Image
-from carescope.jobs.restore import restore_file
-from carescope.model import Model
+from carescope.model import Ensemble, Model
 from carescope.pairs import LateralPairs
-from carescope.physics.microscope import Microscope
 from carescope.recipe import Recipe
+from carescope.write import tiff
 
 #: Share of the budget that the first pass takes.
 FIRST_SHARE = 0.55
+#: Of how many stacks the second pass learns from a restoration, at most.
+MOST_DRAFTS = 4
 
 Watch = Callable[[train.Progress], None]
 
 
-class Learnt(NamedTuple):
-    """What was learnt from a stack, and the pairs it was learnt from."""
-
-    model: Model
-    pairs: LateralPairs
-
-    @property
-    def warnings(self) -> list[str]:
-        """What training and its data give to think about."""
-        return list(self.model.facts["warnings"])
-
-
 class Shared(NamedTuple):
-    """How both passes train."""
+    """How all passes and members train."""
 
     device: str = "auto"
     tensorboard: str | None = None
     overwrite: bool = False
+    workers: int | None = None
 
     def fit(
         self,
@@ -63,70 +56,109 @@ class Shared(NamedTuple):
             device=self.device,
             watch=watch,
             tensorboard=self.tensorboard,
+            workers=self.workers,
         )
 
 
 def in_two_passes(
-    stack: Image,
-    scope: Microscope,
-    recipe: Recipe,
+    made: LateralPairs,
     shared: Shared,
     folder: Path | None,
     watch: Watch | None,
-) -> Learnt:
-    """Train, restore a draft, and go on with the draft's lateral slices.
+    start: Model | None = None,
+) -> Model:
+    """Train, restore drafts, and go on with the drafts' lateral slices.
 
     Parameters
     ----------
-    stack, scope
-        What to learn from, and what took it.
-    recipe
-        Its budget is shared by the two passes.
+    made
+        What to learn from; the budget of its recipe is shared by the two passes.
     shared
         How both train.
     folder
-        Where to keep the model; that of the first pass goes into run/first-pass, so that an
-        interrupted second pass need not repeat it.
+        Where to keep the model; those of the passes go into run/, so that nothing that was
+        finished before an interruption is repeated.
     watch
         Told how far both are together.
+    start
+        A model to begin with.
     """
+    recipe, run = made.recipe, folder / "run" if folder else None
     first, second = _budgets(recipe)
-    made = pairs.from_volume(stack, scope, first)
-    draft = _first_pass(made, shared, folder, _scaled(watch, 0, FIRST_SHARE))
+    places = [run / name if run else None for name in ("first-pass", "second-pass")]
+    told = scaled(watch, 0, FIRST_SHARE)
+    draft = _kept_or_fit(made.under(first), shared, places[0], told, start)
     with tempfile.TemporaryDirectory() as place:
-        written = restore_file(draft, stack, Path(place) / "draft.ome.tif")
-        volume = replace(written.image, source=stack.source)
-        last = shared.fit(
-            made.again(volume, second),
-            folder,
-            _scaled(watch, FIRST_SHARE, 1, draft.facts),
-            start=draft,
-        )
+        pairs = made.again(_drafts(draft, made, Path(place)), second)
+        told = scaled(watch, FIRST_SHARE, 1, draft.facts)
+        last = _kept_or_fit(pairs, shared, places[1], told, draft)
     last.recipe = recipe
     last.facts = _joined(draft.facts, last.facts)
-    if folder:
-        model.save(last, folder, overwrite=True)
-    return Learnt(last, made)
+    keep(last, folder, shared.overwrite, replaced=places)
+    return last
 
 
-def _first_pass(
-    made: LateralPairs, shared: Shared, folder: Path | None, watch: Watch | None
+def clear(folders: Sequence[Path | None]) -> None:
+    """Remove folders of a model; the first process does, before any goes on."""
+    if train.distributed.is_main():
+        for folder in folders:
+            remove(folder)
+    train.distributed.wait()
+
+
+def keep(
+    made: Model | Ensemble, folder: Path | None, overwrite: bool, replaced: Sequence[Path | None]
+) -> None:
+    """Save a model, then remove what was kept for an interruption alone; the first process does."""
+    if folder and train.distributed.is_main():
+        model.save(made, folder, overwrite=overwrite)
+    clear(replaced)
+
+
+def _kept_or_fit(
+    made: LateralPairs,
+    shared: Shared,
+    folder: Path | None,
+    watch: Watch | None,
+    start: Model | None,
 ) -> Model:
-    """The model of the first pass: kept from an interrupted run, or trained."""
-    kept = folder / "run" / "first-pass" if folder else None
-    if kept and (kept / model.DESCRIPTION).exists():
-        draft = model.load(kept)
-        # As a model file holds them: lists where the pairs have tuples.
-        facts = json.loads(json.dumps(made.facts()))
-        learnt_here = all(draft.facts.get(name) == value for name, value in facts.items())
-        same = (draft.recipe, draft.affine, draft.factor) == (
-            made.recipe,
-            made.affine,
-            made.grid.factor,
-        )
-        if same and learnt_here:
-            return draft
-    return shared.fit(made, kept, watch)
+    """The model of a pass: finished before an interruption, or trained."""
+    kept = finished(folder, made, start)
+    if folder and not kept and (folder / model.DESCRIPTION).exists():
+        clear([folder])  # of another recipe or other data
+    return kept or shared.fit(made, folder, watch, start)
+
+
+def _drafts(draft: Model, made: LateralPairs, place: Path) -> dict[int, Image]:
+    """Restorations of some stacks, evenly spread over the pool, kept on disk."""
+    count = min(MOST_DRAFTS, len(made.pool))
+    drafts = {}
+    for number in np.linspace(0, len(made.pool) - 1, count).round().astype(int):
+        source = made.pool[number]
+        path = place / f"draft-{number}.ome.tif"
+        axes, shape = predict.layout(source.stack, source.grid)
+        voxel = predict.voxel_um(source.stack, source.grid)
+        with tiff.create(path, shape=shape, axes=axes, dtype="float32", voxel_um=voxel) as pixels:
+            keep = partial(_keep_mean, pixels)
+            predict.restore_into(keep, draft, source.stack, source.grid, maps=source.maps)
+        restored = read.open(path, axes="CZYX")
+        drafts[int(number)] = replace(restored, source=source.stack.source)
+    return drafts
+
+
+def _keep_mean(pixels: tiff.Blocks, place: Any, part: predict.Estimate) -> None:
+    pixels[place] = part.mean
+
+
+def finished(folder: Path | None, made: LateralPairs, start: Model | None) -> Model | None:
+    """The model in a folder, where it was learnt from these pairs under their recipe."""
+    if folder is None or not (folder / model.DESCRIPTION).exists():
+        return None
+    (kept,) = model.load(folder).members
+    facts = made.facts() | {"started_from": start.sha256 if start else None}
+    names = ("data_sha256", "trained_on", "started_from")
+    same = kept.recipe == made.recipe and all(kept.facts.get(n) == facts[n] for n in names)
+    return kept if same else None
 
 
 def _budgets(recipe: Recipe) -> tuple[Recipe, Recipe]:
@@ -145,7 +177,7 @@ def _budgets(recipe: Recipe) -> tuple[Recipe, Recipe]:
     )
 
 
-def _scaled(
+def scaled(
     watch: Watch | None, start: float, stop: float, before: dict[str, Any] | None = None
 ) -> Watch | None:
     """A watcher that is told of a part of the work as that part, after what went before."""
@@ -169,4 +201,9 @@ def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         for row in second["history"]
     ]
     warnings = list(dict.fromkeys([*first["warnings"], *second["warnings"]]))
-    return second | sums | {"history": [*first["history"], *later], "warnings": warnings}
+    of_the_data = {
+        name: first[name] for name in ("data_sha256", "trained_on", "started_from", "stacks")
+    }
+    return (
+        second | sums | of_the_data | {"history": [*first["history"], *later], "warnings": warnings}
+    )

@@ -1,33 +1,48 @@
-"""Restore files with a model: stream a stack through it into an OME-TIFF."""
+"""Restore files with a model: stream a stack through it into an OME-TIFF, or into three."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from carescope import predict, read
-from carescope.errors import UsageError
+from carescope import normalize, predict, read
+from carescope.errors import ModelError, UsageError
 from carescope.files import atomic
 from carescope.files.folder import check_makeable, make
 from carescope.grid import Grid
 from carescope.image import Image
-from carescope.model import Model
+from carescope.model import Ensemble, Model
 from carescope.write import tiff
 
 DTYPES = ("float32", "uint8", "uint16", "int16")
 
+#: What the numbers of a scale are, by the family of the distribution.
+SCALES = {
+    "laplace": "scale b of a Laplace distribution around the restored value, in grey levels",
+    "gaussian": "standard deviation of a Gaussian around the restored value, in grey levels",
+}
+
 
 @dataclass(frozen=True)
 class Written:
-    """A restored file."""
+    """A restored file, and those of its spread beside it."""
 
     path: Path
     image: Image
     grid: Grid
     clipped: int
+    scale: Path | None = None
+    disagreement: Path | None = None
+
+    @property
+    def spread(self) -> dict[str, Path]:
+        """The files of its spread, by what they hold."""
+        named = {"scale": self.scale, "disagreement": self.disagreement}
+        return {name: path for name, path in named.items() if path}
 
 
 def check_dtype(dtype: str) -> None:
@@ -65,29 +80,49 @@ def check_output(path: Path, dtype: str = "float32", *, overwrite: bool = False)
     atomic.check_writable(path, overwrite=overwrite)
 
 
+def check_spread(model: Model | Ensemble) -> None:
+    """Refuse to write the spread of a model that predicts none."""
+    if model.spread is None:
+        raise ModelError(
+            "the model does not say how sure it is",
+            where="--spread",
+            remedy="Train it with --laplace, or leave --spread out",
+        )
+
+
+def beside(out: Path, members: int) -> dict[str, Path]:
+    """Where the spread of a restoration goes: scale, and the disagreement of several members."""
+    names = ("scale", "disagreement") if members > 1 else ("scale",)
+    return {name: out.with_name(f"{stem(out)}_{name}.ome.tif") for name in names}
+
+
 def restore_file(
-    model: Model,
+    model: Model | Ensemble,
     stack: Image,
     out: Path,
     *,
+    spread: bool = False,
     dtype: str = "float32",
     overwrite: bool = False,
     force: bool = False,
     provenance: dict[str, str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> Written:
-    """Restore one stack into one OME-TIFF, block by block.
+    """Restore one image into one OME-TIFF, block by block.
 
     Parameters
     ----------
     model, stack
-        What restores and what is restored.
+        What restores and what is restored: axes ZYX, with C, T or both.
     out
-        The file to write; it appears when it is complete.
+        The file to write; it appears when it is complete, after those of the spread.
+    spread
+        Write the scale as <stem>_scale.ome.tif too, and for an ensemble the disagreement of its
+        members as <stem>_disagreement.ome.tif, both float32.
     dtype
         ``float32``, or an integer type into which values are rounded and clipped.
     overwrite
-        Replace a file that is there.
+        Replace files that are there.
     force
         Go on where the geometry is not the model's.
     provenance
@@ -100,30 +135,59 @@ def restore_file(
     Written
         With the count of values that did not fit `dtype`.
     """
+    if spread:
+        check_spread(model)
+    extra = beside(out, len(model.members)) if spread else {}
     check_output(out, dtype, overwrite=overwrite)
+    for path in extra.values():
+        check_output(path, overwrite=overwrite)
     grid = predict.geometry(model, stack, force=force)
-    voxel = predict.voxel_um(stack, grid)
-    shape = (grid.restored_planes, stack.size("Y"), stack.size("X"))
+    maps = normalize.fit(stack, model.recipe.percentiles)
+    axes, shape = predict.layout(stack, grid)
     facts = predict.provenance(model, stack) | (provenance or {})
-    with tiff.create(
-        out,
-        shape=shape,
-        axes="ZYX",
-        dtype=np.dtype(dtype),
-        voxel_um=voxel,
-        channel_names=stack.channel_names,
-        provenance=facts,
-        overwrite=overwrite,
-    ) as pixels:
-        predict.restore_into(pixels.__setitem__, model, stack, grid, watch=watch)
-    return Written(out, read.open(out, axes="ZYX"), grid, pixels.clipped)
+    with ExitStack() as files:
+
+        def layer(path: Path, dtype: str, told: dict[str, str]) -> tiff.Blocks:
+            return files.enter_context(
+                tiff.create(
+                    path,
+                    shape=shape,
+                    axes=axes,
+                    dtype=np.dtype(dtype),
+                    voxel_um=predict.voxel_um(stack, grid),
+                    channel_names=stack.channel_names,
+                    provenance=facts | told,
+                    overwrite=overwrite,
+                )
+            )
+
+        # The last one opened gets its name first: whoever sees the mean can see all of them.
+        layers = {"mean": layer(out, dtype, {})}
+        for name, path in extra.items():
+            layers[name] = layer(path, "float32", {"values": _meaning(name, model)})
+
+        def keep(place: predict.Place, part: predict.Estimate) -> None:
+            for name, pixels in layers.items():
+                pixels[place] = getattr(part, name)
+
+        predict.restore_into(keep, model, stack, grid, maps=maps, watch=watch)
+    image, clipped = read.open(out, axes=axes), layers["mean"].clipped
+    return Written(out, image, grid, clipped, extra.get("scale"), extra.get("disagreement"))
+
+
+def _meaning(name: str, model: Model | Ensemble) -> str:
+    """What the numbers of a layer are, for its metadata."""
+    if name == "scale":
+        return SCALES[str(model.spread)]
+    return f"disagreement of {len(model.members)} models, from 0 (one opinion) to 1"
 
 
 def restore_files(
-    model: Model,
+    model: Model | Ensemble,
     stacks: Sequence[Image],
     targets: Sequence[Path],
     *,
+    spread: bool = False,
     dtype: str = "float32",
     overwrite: bool = False,
     force: bool = False,
@@ -138,7 +202,7 @@ def restore_files(
         What restores and what is restored.
     targets
         A file for each stack; its folder is made where it is missing.
-    dtype, overwrite, force, provenance
+    spread, dtype, overwrite, force, provenance
         As for `restore_file`.
     watch
         Called with the share of all that is done.
@@ -158,6 +222,7 @@ def restore_files(
                 model,
                 stack,
                 target,
+                spread=spread,
                 dtype=dtype,
                 overwrite=overwrite,
                 force=force,
@@ -169,11 +234,23 @@ def restore_files(
 
 
 def outputs(
-    sources: Sequence[Path], out: Path, dtype: str = "float32", *, overwrite: bool = False
+    sources: Sequence[Path],
+    out: Path,
+    dtype: str = "float32",
+    *,
+    members: int = 0,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Where each input's restoration goes: `out` itself, or a file each in the folder `out`.
 
     Nothing is made yet; what could not be written in the end is refused.
+
+    Parameters
+    ----------
+    sources, out, dtype, overwrite
+        What is read, and what is to be written.
+    members
+        How many models' spread is written beside the restorations; 0 where none is.
 
     Raises
     ------
@@ -196,8 +273,9 @@ def outputs(
             where="--out",
             remedy="Give the name of a folder, or restore inputs of one name in separate runs",
         )
-    check_distinct(targets, sources)
-    for target in targets:
+    extra = [path for t in targets for path in (beside(t, members).values() if members else ())]
+    check_distinct([*targets, *extra], sources)
+    for target in [*targets, *extra]:
         if target.parent.is_dir():
             check_output(target, dtype, overwrite=overwrite)
     return targets

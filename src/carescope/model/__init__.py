@@ -1,6 +1,17 @@
-"""The artefact on disk: a network, its recipe, and the rule that normalises its images."""
+"""The artefact on disk: networks with their recipe and geometry, alone or as an ensemble."""
 
-from carescope.model.folder import DESCRIPTION, check_absent, load, save
+from carescope.model.description import DESCRIPTION
+from carescope.model.ensemble import Ensemble, fuse
+from carescope.model.folder import check_absent, load, save, save_ensemble
 from carescope.model.model import Model
 
-__all__ = ["DESCRIPTION", "Model", "check_absent", "load", "save"]
+__all__ = [
+    "DESCRIPTION",
+    "Ensemble",
+    "Model",
+    "check_absent",
+    "fuse",
+    "load",
+    "save",
+    "save_ensemble",
+]

@@ -1,59 +1,38 @@
 """A model as a folder: model.json says everything, weights.safetensors holds the numbers.
 
-Nothing that is loaded can run code. The JSON carries the hash of the weights, so the two
-cannot be mixed up, cut short or altered without it being noticed.
+An ensemble has a model.json of its own and its members, each a model folder, in member-0,
+member-1 and so on. Nothing that is loaded can run code. The JSON carries the hash of the weights,
+of the members, and of itself, so that none can be mixed up, cut short or altered without it being
+noticed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any, Self
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import carescope
 from carescope import net
 from carescope.errors import ModelError, OutputError
 from carescope.files import atomic
 from carescope.files.folder import check_makeable, make, read_bytes
+from carescope.model.description import (
+    DESCRIPTION,
+    SCHEMA,
+    EnsembleDescription,
+    MemberDescription,
+    ModelDescription,
+    describe,
+    text_of,
+)
+from carescope.model.ensemble import Ensemble
 from carescope.model.model import Model
-from carescope.normalize import Affine
-from carescope.recipe import Recipe
 
-SCHEMA = 1
-DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
-
-
-class _Normaliser(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if not self.high > self.low:
-            raise ValueError("high must exceed low")
-        return self
-
-
-class _Description(BaseModel):
-    """What model.json must hold."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    schema_version: int = Field(ge=1, le=SCHEMA)
-    carescope_version: str
-    architecture: dict[str, Any]
-    recipe: Recipe
-    normaliser: _Normaliser
-    factor: float = Field(ge=1, le=100)
-    step_um: float = Field(gt=0)
-    pixel_um: float = Field(gt=0)
-    facts: dict[str, Any]
-    weights_sha256: str
+WEIGHTS = "weights.safetensors"
+_COPY_OR_TRAIN = "Copy the whole model folder again, or train it again"
 
 
 def check_absent(folder: Path, *, overwrite: bool = False) -> None:
@@ -73,8 +52,10 @@ def check_absent(folder: Path, *, overwrite: bool = False) -> None:
     check_makeable(folder)
 
 
-def save(model: Model, folder: str | Path, *, overwrite: bool = False) -> None:
-    """Write a model; the folder counts as a model only once model.json is there.
+def save(model: Model | Ensemble, folder: str | Path, *, overwrite: bool = False) -> None:
+    """Write a model or an ensemble; the folder counts as one only once its model.json is there.
+
+    Members of an ensemble that lie in the folder already are left as they are.
 
     Raises
     ------
@@ -84,34 +65,123 @@ def save(model: Model, folder: str | Path, *, overwrite: bool = False) -> None:
     folder = Path(folder)
     check_absent(folder, overwrite=overwrite)
     make(folder)
+    if isinstance(model, Ensemble):
+        _save_members(model, folder, overwrite=overwrite)
+        return
     content = model.packed()
-    description = _Description(
-        schema_version=SCHEMA,
-        carescope_version=carescope.__version__,
-        architecture=model.architecture,
-        recipe=model.recipe,
-        normaliser=_Normaliser(low=model.affine.low, high=model.affine.high),
-        factor=model.factor,
-        step_um=model.step_um,
-        pixel_um=model.pixel_um,
-        facts=model.facts,
-        weights_sha256=hashlib.sha256(content).hexdigest(),
-    )
+    description = _description(model, content)
     atomic.write_bytes(folder / WEIGHTS, content, overwrite=True)
-    atomic.write_text(folder / DESCRIPTION, description.model_dump_json(indent=2), overwrite=True)
+    atomic.write_text(folder / DESCRIPTION, text_of(description), overwrite=True)
 
 
-def load(folder: str | Path) -> Model:
-    """Read a model back, refusing whatever is missing, damaged or not finite.
+def save_ensemble(folder: str | Path, *, overwrite: bool = False) -> Ensemble:
+    """Make an ensemble of the models that lie in member-0, member-1 ... of a folder.
 
     Raises
     ------
     ModelError
-        The folder is no model, was made by a newer version, or its weights are missing,
-        altered or hold NaN or infinity.
+        They are fewer than two, one of them is damaged, or they are not alike.
+    OutputError
+        There is a finished model already and `overwrite` is false.
     """
     folder = Path(folder)
-    description = _describe(folder)
+    members: list[Model] = []
+    while (place := folder / member_folder(len(members))).is_dir():
+        members.append(_load_model(place, describe(place)))
+    ensemble = Ensemble(tuple(members))
+    save(ensemble, folder, overwrite=overwrite)
+    return ensemble
+
+
+def member_folder(number: int) -> str:
+    """The name of the folder in which an ensemble keeps a member."""
+    return f"member-{number}"
+
+
+def load(folder: str | Path) -> Model | Ensemble:
+    """Read a model or an ensemble back, refusing whatever is missing, damaged or not finite.
+
+    Raises
+    ------
+    ModelError
+        The folder is no model, was made by a newer version, its weights are missing, altered or
+        hold NaN or infinity, or a member of an ensemble is missing or another than it was.
+    """
+    folder = Path(folder)
+    description = describe(folder)
+    if isinstance(description, EnsembleDescription):
+        members = tuple(_load_member(folder, member) for member in description.members)
+        try:
+            return Ensemble(members)
+        except ModelError as error:
+            raise ModelError(error.what, where=folder, remedy=error.remedy) from None
+    return _load_model(folder, description)
+
+
+def _save_members(ensemble: Ensemble, folder: Path, *, overwrite: bool) -> None:
+    listed = []
+    for number, member in enumerate(ensemble.members):
+        name = member_folder(number)
+        if not _holds(folder / name, member):
+            save(member, folder / name, overwrite=overwrite)
+        listed.append(MemberDescription(folder=name, sha256=member.sha256))
+    description = EnsembleDescription(
+        schema_version=SCHEMA, carescope_version=carescope.__version__, members=listed
+    )
+    atomic.write_text(folder / DESCRIPTION, text_of(description), overwrite=True)
+
+
+def _holds(folder: Path, member: Model) -> bool:
+    """Whether a folder holds this very model, sound."""
+    try:
+        description = describe(folder)
+        _load_model(folder, description)
+    except ModelError:
+        return False
+    return text_of(description) == text_of(_description(member, member.packed()))
+
+
+def _description(model: Model, weights: bytes) -> ModelDescription:
+    return ModelDescription(
+        schema_version=SCHEMA,
+        carescope_version=carescope.__version__,
+        architecture=model.architecture,
+        recipe=model.recipe,
+        channels=model.channels,
+        factor=model.factor,
+        step_um=model.step_um,
+        pixel_um=model.pixel_um,
+        facts=model.facts,
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+    )
+
+
+def _load_member(folder: Path, member: MemberDescription) -> Model:
+    place = folder / member.folder
+    if not (place / DESCRIPTION).is_file():
+        raise ModelError(
+            f"the {member.folder} of this ensemble is missing",
+            where=folder,
+            remedy=_COPY_OR_TRAIN,
+        )
+    model = _load_model(place, describe(place))
+    if model.sha256 != member.sha256:
+        raise ModelError(
+            f"the {member.folder} is not the one that the ensemble was made of: its sha256 begins "
+            f"with {model.sha256[:16]}, and {DESCRIPTION} says {member.sha256[:16]}",
+            where=folder,
+            remedy=_COPY_OR_TRAIN,
+        )
+    return model
+
+
+def _load_model(folder: Path, description: ModelDescription | EnsembleDescription) -> Model:
+    if isinstance(description, EnsembleDescription):
+        raise ModelError(
+            "it is an ensemble where one model is needed",
+            where=folder,
+            remedy=f"Give the folder of one of its members, such as {member_folder(0)}",
+        )
     path = folder / WEIGHTS
     if not path.is_file():
         raise ModelError(
@@ -120,63 +190,41 @@ def load(folder: str | Path) -> Model:
             remedy="Copy the whole model folder, or train it again",
         )
     content = read_bytes(path)
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != description.weights_sha256:
+    found = hashlib.sha256(content).hexdigest()
+    if found != description.weights_sha256:
         raise ModelError(
             f"the weights are not those that the model was saved with: their sha256 begins with "
-            f"{digest[:16]}, and {DESCRIPTION} says {description.weights_sha256[:16]}",
+            f"{found[:16]}, and {DESCRIPTION} says {description.weights_sha256[:16]}",
             where=path,
-            remedy="Copy the whole model folder again, or train it again",
+            remedy=_COPY_OR_TRAIN,
         )
-    return Model(
+    model = Model(
         network=_network(path, description, content),
         architecture=description.architecture,
         recipe=description.recipe,
-        affine=Affine(description.normaliser.low, description.normaliser.high),
+        channels=description.channels,
         factor=description.factor,
         step_um=description.step_um,
         pixel_um=description.pixel_um,
         facts=description.facts,
     )
+    _refuse_contradiction(model, folder)
+    return model
 
 
-def _describe(folder: Path) -> _Description:
-    path = folder / DESCRIPTION
-    if not path.is_file():
+def _refuse_contradiction(model: Model, folder: Path) -> None:
+    """The network must take the channels, and give the scales, that the description speaks of."""
+    channels, scales = model.network.channels_in, bool(model.network.scales)
+    if channels != model.channels or scales != (model.spread is not None):
         raise ModelError(
-            f"there is no {DESCRIPTION}, so this is not a carescope model",
-            where=folder,
-            remedy="Give the folder that --model named in training",
+            f"the architecture has {channels} channels {'with' if scales else 'without'} scales, "
+            f"which is not what channels and recipe.loss = {model.recipe.loss} say",
+            where=folder / DESCRIPTION,
+            remedy=_COPY_OR_TRAIN,
         )
-    try:
-        content = json.loads(read_bytes(path))
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise ModelError(
-            "the description is not readable as a JSON object",
-            where=path,
-            remedy="Copy the whole model folder again",
-        )
-    version = content.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA:
-        raise ModelError(
-            f"the model needs carescope >= {content.get('carescope_version', '?')}",
-            where=folder,
-            remedy="Upgrade with pip install --upgrade carescope",
-        )
-    try:
-        return _Description.model_validate(content)
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-        raise ModelError(
-            f"the description lacks or misstates: {fields}",
-            where=path,
-            remedy="Copy the whole model folder again",
-        ) from None
 
 
-def _network(path: Path, description: _Description, content: bytes) -> torch.nn.Module:
+def _network(path: Path, description: ModelDescription, content: bytes) -> torch.nn.Module:
     try:
         weights = safetensors.torch.load(content)
     except safetensors.SafetensorError as error:

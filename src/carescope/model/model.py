@@ -12,25 +12,29 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from carescope import trust
 from carescope.errors import ModelError
-from carescope.normalize import Affine
 from carescope.recipe import Recipe
 
 
 @dataclass
 class Model:
-    """A network with its recipe, normalisation and geometry.
+    """A network with its recipe and geometry.
+
+    It holds no grey levels: what normalises an image is the rule `recipe.percentiles`, applied to
+    the image at hand, in training and in restoring alike.
 
     Parameters
     ----------
     network
-        Maps (batch, channel, *space) to the same, in normalised units.
+        Maps (batch, C, *space) in normalised units to as much, or with scales to
+        (batch, 2C, *space): mu of each channel, then its scale.
     architecture
         The name and options it was built with, as `carescope.net.build` takes them.
     recipe
         How it was trained.
-    affine
-        Its one normalisation, the same for input, target and restoration.
+    channels
+        C, the channels of the stacks that it restores.
     factor
         Restored planes per recorded plane.
     step_um, pixel_um
@@ -43,11 +47,21 @@ class Model:
     network: nn.Module
     architecture: dict[str, Any]
     recipe: Recipe
-    affine: Affine
+    channels: int
     factor: float
     step_um: float
     pixel_um: float
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def members(self) -> tuple[Model, ...]:
+        """The models that restore together: this one."""
+        return (self,)
+
+    @property
+    def spread(self) -> str | None:
+        """The family of its predicted distributions, laplace or gaussian; None without scales."""
+        return self.recipe.loss if self.recipe.loss in trust.FAMILIES else None
 
     def packed(self) -> bytes:
         """The weights as the content of a safetensors file."""
@@ -65,13 +79,13 @@ class Model:
         Parameters
         ----------
         patch
-            (batch, channel, *space) in normalised units, axes of space in the order Z, Y, X;
+            (batch, C, *space) in normalised units, axes of space in the order Z, Y, X;
             each length a multiple of `carescope.net.grid`.
 
         Returns
         -------
         ndarray
-            The same shape, float32.
+            (batch, C, *space) float32, or with scales (batch, 2C, *space): mu, then scale.
 
         Raises
         ------

@@ -1,33 +1,27 @@
-"""Whole volumes: a loop over blocks that fit in memory."""
+"""Whole volumes, with their channels and time points: loops over blocks that fit in memory."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-import carescope
-from carescope import net
-from carescope.errors import InputError
+from carescope import normalize, trust
+from carescope.errors import ModelError
 from carescope.grid import Grid
 from carescope.image import Image
-from carescope.model import Model
-from carescope.predict.block import Block, Floats, restore_block
+from carescope.model import Ensemble, Model
+from carescope.normalize import Affine
+from carescope.predict.block import Estimate, Floats, restore_block
+from carescope.predict.blocks import Block, plan
+from carescope.predict.outline import geometry, layer_names, layout, provenance, voxel_um
 
 #: What a block and its halo may take while it is restored.
 WORKING_MEMORY_BYTES = 1 << 30
-#: Relative difference of step/pixel ratios that rounding in metadata explains.
-RATIO_TOLERANCE = 0.02
 
-
-#: The paper's caution, carried by every restored image.
-CAUTION = (
-    "Restored by a neural network. Not for intensity-based quantification such as counting "
-    "fluorophores (Weigert et al. 2018)."
-)
+Place = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -37,68 +31,102 @@ class Restored:
     Parameters
     ----------
     mean
-        The restored volume, grey levels, float32.
+        The restored image, grey levels, float32.
     grid
         Where its planes lie.
     provenance
         What its metadata should say when it is written: the caution, the model's hash, the
         source. `carescope.save` takes it.
+    scale
+        For a model with scales the spread of each voxel, in grey levels: Laplace scale b, or
+        Gaussian standard deviation.
+    disagreement
+        For an ensemble of such models how much they disagree, from 0 to 1.
+    spread
+        The family of the distributions, laplace or gaussian; None without scales.
     """
 
     mean: Image
     grid: Grid
     provenance: dict[str, str]
+    scale: Image | None = None
+    disagreement: Image | None = None
+    spread: str | None = None
+
+    def interval(self, level: float) -> tuple[Image, Image]:
+        """The central interval that holds the truth of each voxel with a probability.
+
+        Parameters
+        ----------
+        level
+            The probability, in [0, 1).
+
+        Returns
+        -------
+        low, high
+            Grey levels, float32.
+
+        Raises
+        ------
+        ModelError
+            The model has no scales.
+        UsageError
+            The level is none.
+        """
+        if self.scale is None or self.spread is None:
+            raise ModelError(
+                "the model does not say how sure it is, so there is no interval",
+                remedy="Train it with --laplace",
+            )
+        low, high = trust.interval(self.mean.array(), self.scale.array(), level, family=self.spread)
+        return replace(self.mean, data=low), replace(self.mean, data=high)
 
 
-def provenance(model: Model, stack: Image) -> dict[str, str]:
-    """What the metadata of a restoration says: the caution, the model, the source."""
-    return {
-        "software": f"carescope {carescope.__version__}",
-        "caution": CAUTION,
-        "model_sha256": model.sha256,
-        "source": Path(stack.source or "array").name,
-    }
-
-
-def restore(model: Model, stack: Image, *, force: bool = False) -> Restored:
+def restore(model: Model | Ensemble, stack: Image, *, force: bool = False) -> Restored:
     """Restore a stack in memory.
 
     Parameters
     ----------
     model
-        An isotropic model.
+        An isotropic model, or an ensemble of them.
     stack
-        Axes ZYX with a voxel size, grey levels without NaN.
+        Axes ZYX, with C, T or both, and a voxel size; grey levels without NaN.
     force
         Restore also where plane distance and pixel size have another ratio than the model's.
 
     Returns
     -------
     Restored
-        Its `mean` has floor((planes - 1) * factor) + 1 planes and isotropic voxels.
+        Its `mean` has floor((planes - 1) * factor) + 1 planes and isotropic voxels; its axes are
+        the stack's, in the order TCZYX.
 
     Raises
     ------
     InputError
-        The stack does not have the geometry that the model was trained for.
+        The stack does not have the geometry or the channels that the model was trained for, or
+        is constant.
     """
     grid = geometry(model, stack, force=force)
-    out = np.empty((grid.restored_planes, stack.size("Y"), stack.size("X")), np.float32)
+    axes, shape = layout(stack, grid)
+    layers: dict[str, Floats] = {n: np.empty(shape, np.float32) for n in layer_names(model)}
 
-    def keep(block: Block, values: Floats) -> None:
-        out[block] = values
+    def keep(place: Place, part: Estimate) -> None:
+        for name, values in layers.items():
+            values[place] = getattr(part, name)
 
     restore_into(keep, model, stack, grid)
-    mean = Image(out, "ZYX", voxel_um(stack, grid), stack.channel_names, stack.source)
-    return Restored(mean, grid, provenance(model, stack))
+    voxel, names = voxel_um(stack, grid), stack.channel_names
+    images = {n: Image(v, axes, voxel, names, stack.source) for n, v in layers.items()}
+    return Restored(grid=grid, provenance=provenance(model, stack), spread=model.spread, **images)
 
 
 def restore_into(
-    keep: Callable[[Block, Floats], None],
-    model: Model,
+    keep: Callable[[Place, Estimate], None],
+    model: Model | Ensemble,
     stack: Image,
     grid: Grid,
     *,
+    maps: Sequence[Affine] | None = None,
     memory_bytes: int = WORKING_MEMORY_BYTES,
     watch: Callable[[float], None] | None = None,
 ) -> None:
@@ -107,66 +135,39 @@ def restore_into(
     Parameters
     ----------
     keep
-        Called with each block and its grey levels, float32.
+        Called with the place of each block in an array of `layout`, and with what was restored.
     model, stack, grid
-        As for `restore_block`.
+        As for `restore`.
+    maps
+        What normalises each channel; by default the recipe's percentiles of the whole stack, all
+        time points together.
     memory_bytes
         What a block may take while it is restored.
     watch
         Called with the share that is done, 0 to 1.
     """
+    maps = normalize.fit(stack, model.recipe.percentiles) if maps is None else maps
     shape = (grid.restored_planes, stack.size("Y"), stack.size("X"))
     blocks = list(plan(model, shape, memory_bytes))
-    for number, block in enumerate(blocks):
-        keep(block, restore_block(model, stack, grid, block))
-        if watch:
-            watch((number + 1) / len(blocks))
+    frames = stack.frames()
+    for time, frame in enumerate(frames):
+        for number, block in enumerate(blocks):
+            part = restore_block(model, frame, grid, maps, block)
+            keep(_place(stack, time, block), part if "C" in stack.axes else _alone(part))
+            if watch:
+                watch((time + (number + 1) / len(blocks)) / len(frames))
 
 
-def plan(model: Model, shape: tuple[int, int, int], memory_bytes: int) -> Iterator[Block]:
-    """Blocks that cover a volume, each with a working set that fits in memory.
-
-    Whichever axis is longest beside its halo is halved until they fit, so that little is read
-    twice; an axis of 16 pixels or less is not cut.
-    """
-    reach, cell = net.reach(model.network), net.grid(model.network)
-    halo = [
-        2 * (r + c)
-        for r, c in zip((reach[0], reach[1], reach[1]), (cell[0], cell[1], cell[1]), strict=True)
-    ]
-    size = list(shape)
-    # Interpolated input, two views, their mean, and the batch inside the network.
-    while (
-        16 * np.prod([n + h for n, h in zip(size, halo, strict=True)], dtype=float) > memory_bytes
-    ):
-        axis = max(range(3), key=lambda a: size[a] / (halo[a] + 1))
-        if size[axis] <= 16:
-            break
-        size[axis] = -(-size[axis] // 2)
-    starts = [range(0, whole, part) for whole, part in zip(shape, size, strict=True)]
-    for corner in itertools.product(*starts):
-        z, y, x = (
-            slice(first, min(first + part, whole))
-            for first, part, whole in zip(corner, size, shape, strict=True)
-        )
-        yield z, y, x
+def _place(stack: Image, time: int, block: Block) -> Place:
+    """Where a block lies in the restoration of a stack."""
+    return (
+        *((time,) if "T" in stack.axes else ()),
+        *((slice(None),) if "C" in stack.axes else ()),
+        *block,
+    )
 
 
-def geometry(model: Model, stack: Image, *, force: bool = False) -> Grid:
-    """The axial geometry of a stack under a model, or a refusal where they do not match."""
-    grid = Grid.of(stack, factor=model.factor)
-    pixel = stack.voxel()[2]
-    ratio, trained = grid.step_um / pixel, model.step_um / model.pixel_um
-    if abs(ratio / trained - 1) > RATIO_TOLERANCE and not force:
-        raise InputError(
-            f"its planes lie {ratio:.3g} pixels apart, and the model was trained for {trained:.3g}",
-            where=stack.source,
-            remedy="Correct --voxel-um, train a model for this stack, or go on with --force",
-        )
-    return grid
-
-
-def voxel_um(stack: Image, grid: Grid) -> tuple[float, float, float]:
-    """Voxel size of the restoration of a stack."""
-    _, y, x = stack.voxel()
-    return (grid.spacing_um, y, x)
+def _alone(part: Estimate) -> Estimate:
+    """The only channel, without its axis."""
+    mean, *spread = part
+    return Estimate(mean[0], *(values if values is None else values[0] for values in spread))

@@ -1,0 +1,106 @@
+"""A folder in which one process at a time works.
+
+The operating system holds the lock for as long as the process lives, so that a killed one
+never leaves a lock behind; the file that is locked says who holds it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from carescope.errors import OutputError
+from carescope.files.folder import make
+
+NAME = "lock"
+
+#: What this process holds, and in which thread: who holds a folder already may enter it again.
+_held: set[tuple[Path, int]] = set()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Work in a folder, made where it is missing, with no other process doing so.
+
+    On a file system that knows no locks everyone is let in.
+
+    Raises
+    ------
+    OutputError
+        Another process, which is named, works there; or the folder cannot be written.
+    """
+    path = make(folder).resolve() / NAME
+    mine = (path, threading.get_ident())
+    if mine in _held:
+        yield
+        return
+    handle = _take(path)
+    _held.add(mine)
+    try:
+        yield
+    finally:
+        _held.discard(mine)
+        with suppress(OSError):  # a name that is left behind holds nobody up
+            path.unlink()
+        os.close(handle)
+
+
+def _take(path: Path) -> int:
+    """Open and lock a file, and write into it who we are."""
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise _cannot(path, error) from error
+        try:
+            if not _lock(handle):
+                holder = os.read(handle, 200).decode("utf-8", "replace").strip()
+                raise OutputError(
+                    f"another process works here: {holder or 'it has not said which'}",
+                    where=path.parent,
+                    remedy="Wait until it has ended, or choose another folder with --model",
+                )
+            # Whoever had it may have removed the name between our opening and our locking.
+            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                os.ftruncate(handle, 0)
+                os.write(handle, f"pid {os.getpid()} on {platform.node()}\n".encode())
+                return handle
+        except OSError as error:
+            os.close(handle)
+            raise _cannot(path, error) from error
+        except OutputError:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file until it is closed; false where another has locked it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(handle, 1 << 20, os.SEEK_SET)  # beyond the text, which others read
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            os.lseek(handle, 0, os.SEEK_SET)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+    return True
+
+
+def _cannot(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot be written: {(error.strerror or str(error)).lower()}",
+        where=path,
+        remedy="Choose another folder with --model, or mend its permissions",
+    )
