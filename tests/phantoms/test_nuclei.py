@@ -6,6 +6,7 @@ from scipy.ndimage import label
 
 from carescope import phantoms
 from carescope.errors import UsageError
+from carescope.phantoms import texture
 
 SHAPE = (48, 80, 96)
 
@@ -34,3 +35,11 @@ def test_each_label_is_one_nucleus_of_plausible_size():
 def test_too_small_a_volume_is_refused():
     with pytest.raises(UsageError, match="too small for nuclei"):
         phantoms.nuclei((8, 64, 64), 0)
+
+
+def test_the_slabs_leave_no_trace(monkeypatch):
+    density, labels = phantoms.nuclei(SHAPE, 5)
+    monkeypatch.setattr(texture, "SLAB_VOXELS", 7 * 80 * 96)
+    thin, same = phantoms.nuclei(SHAPE, 5)
+    np.testing.assert_allclose(thin, density, atol=1e-5)
+    np.testing.assert_array_equal(labels, same)

@@ -47,8 +47,17 @@ def main() -> None:
         # Typer turns Ctrl-C into an exit code, without a word.
         if isinstance(ending, SystemExit) and ending.code != INTERRUPTED:
             raise
-        print("carescope: interrupted; nothing half-written was left.", file=sys.stderr)
+        print(f"carescope: interrupted; {_of_interrupt(ending)}.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _of_interrupt(ending: BaseException | None) -> str:
+    """What the interrupted work said, if it said something; Typer puts an exit code over it."""
+    while ending is not None:
+        if isinstance(ending, KeyboardInterrupt) and ending.args:
+            return str(ending)
+        ending = ending.__context__
+    return "nothing half-written was left"
 
 
 def _of_memory(problem: Exception) -> CarescopeError:

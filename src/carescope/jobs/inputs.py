@@ -29,7 +29,11 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in (".tif", ".tiff"))
+        inside = sorted(
+            p
+            for p in path.iterdir()
+            if p.suffix.lower() in (".tif", ".tiff") and not p.name.startswith(".")
+        )
         if not inside:
             raise InputError(
                 "holds no .tif or .tiff file",

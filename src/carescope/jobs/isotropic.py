@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-import carescope
 from carescope import metrics
 from carescope.errors import UsageError
 from carescope.files import atomic
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
-from carescope.jobs.learning import Learnt, learn
+from carescope.jobs.learning import learn
+from carescope.jobs.page import page_of
 from carescope.jobs.passes import Shared, Watch
 from carescope.jobs.restore import (
     Written,
@@ -26,10 +25,7 @@ from carescope.jobs.restore import (
     restore_file,
     stem,
 )
-from carescope.model import Ensemble, Model
-from carescope.physics.microscope import Kernels
 from carescope.recipe import Recipe
-from carescope.report.isotropic import isotropic_page
 from carescope.train.losses import SPREADS
 
 
@@ -119,7 +115,9 @@ def isotropic(
     )
     scores = score(truth, stack, written) if truth is not None else []
     doubts = [*warnings, *learnt.warnings, *_clipping(written)]
-    text = _page(learnt, stack, written, truth, scores, doubts, command)
+    text = page_of(
+        learnt, stack, written, truth=truth, scores=scores, warnings=doubts, command=command
+    )
     atomic.write_text(page, text, overwrite=overwrite)
     return Outcome(written, page, scores, doubts)
 
@@ -164,73 +162,7 @@ def report_path(out: Path) -> Path:
     return out.with_name(f"{stem(out)}.report.html")
 
 
-def _page(
-    learnt: Learnt,
-    stack: Image,
-    written: Written,
-    truth: npt.NDArray[Any] | None,
-    scores: Sequence[dict[str, Any]],
-    doubts: Sequence[str],
-    command: str,
-) -> str:
-    """The report as HTML."""
-    return isotropic_page(
-        title=f"{Path(stack.source or 'stack').name}, restored to isotropic resolution",
-        stack=stack,
-        restored=written.image,
-        grid=written.grid,
-        kernels=_named(learnt.pairs.kernels),
-        history=learnt.model.facts["history"],
-        numbers=_numbers(learnt, stack, written),
-        truth=truth,
-        scores=scores,
-        warnings=doubts,
-        recipe=learnt.model.recipe.model_dump(),
-        command=command,
-        provenance={"carescope": carescope.__version__, "python": platform.python_version()},
-    )
-
-
 def _clipping(written: Written) -> list[str]:
     if not written.clipped:
         return []
     return [f"{written.clipped} values did not fit {written.image.dtype} and were clipped."]
-
-
-def _said(values: dict[str, Any] | None) -> str:
-    return ", ".join(f"{name} {value}" for name, value in (values or {}).items())
-
-
-def _named(kernels: Kernels | None) -> dict[str, npt.NDArray[np.float64]] | None:
-    if kernels is None:
-        return None
-    return {"h": kernels.h, "h_iso": kernels.h_iso, "h_split": kernels.h_split}
-
-
-def _network(model: Model | Ensemble) -> str:
-    """The architecture in words."""
-    of_all = "" if len(model.members) == 1 else f"{len(model.members)} x "
-    architecture = model.members[0].architecture
-    if architecture["name"] == "separate":
-        return f"{of_all}{architecture['part']['name']} for each of {model.channels} channels"
-    return f"{of_all}{architecture['name']}"
-
-
-def _numbers(learnt: Learnt, stack: Image, written: Written) -> dict[str, object]:
-    facts, grid = learnt.model.facts, written.grid
-    return {
-        "planes recorded": grid.planes,
-        "planes restored": grid.restored_planes,
-        "factor": f"{grid.factor:g}",
-        "voxel before (z, y, x)": " x ".join(f"{v:g}" for v in stack.voxel()) + " um",
-        "voxel after (z, y, x)": " x ".join(f"{v:.4g}" for v in written.image.voxel()) + " um",
-        "network": _network(learnt.model),
-        "weights": f"{facts['weights']:,}",
-        "training steps": facts["steps"],
-        "training time": f"{facts['seconds']:.0f} s",
-        "best validation loss": f"{facts['best_validation_loss']:.4g}",
-        "values clipped": written.clipped,
-        "optics": _said(facts["optics"]),
-        "noise of the stack": "; ".join(map(_said, facts["noise"] or [])) or "left out",
-        "model (sha256)": learnt.model.sha256,
-    }

@@ -13,6 +13,7 @@ from carescope.jobs.blind import Found, found_psf
 from carescope.jobs.inputs import Optics
 from carescope.jobs.passes import Shared, Watch, clear, finished, in_two_passes, keep, scaled
 from carescope.model import Ensemble, Model
+from carescope.model.folder import member_folder
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
 
@@ -111,7 +112,7 @@ def _ensemble(
 ) -> Ensemble:
     """Several networks from their own seeds; those finished before an interruption are kept."""
     recipe = made.recipe
-    places = [folder / f"member-{m}" if folder else None for m in range(members)]
+    places = [folder / member_folder(m) if folder else None for m in range(members)]
     if folder and (folder / model.DESCRIPTION).exists():  # to be replaced as a whole
         clear([folder / model.DESCRIPTION, *places])
     minutes = {} if recipe.seconds is None else {"minutes": recipe.seconds / 60 / members}

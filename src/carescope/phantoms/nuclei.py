@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from carescope import rng
 from carescope.errors import UsageError
+from carescope.phantoms.texture import SmoothNoise, slabs
 
 Volume = npt.NDArray[np.float32]
 
@@ -52,21 +53,18 @@ def nuclei(
             remedy="Give at least 16 voxels along Z, Y and X",
         )
     labels = np.zeros(shape, np.int32)
-    density = np.full(shape, background, np.float32)
-    texture = _texture(shape, seed)
+    brightness = [0.0]
     wanted = max(1, round(float(np.prod(shape)) / volume_per_nucleus_px3))
-    placed = 0
     for attempt in range(20 * wanted):
         draw = rng.generator(seed, "nucleus", attempt)
         window, inside = _ellipsoid(shape, draw, radius_px)
         if (labels[window][inside] != 0).any():
             continue
-        placed += 1
-        labels[window][inside] = placed
-        density[window][inside] = (draw.uniform(0.5, 1.0) * texture[window])[inside]
-        if placed == wanted:
+        labels[window][inside] = len(brightness)
+        brightness.append(draw.uniform(0.5, 1.0))
+        if len(brightness) > wanted:
             break
-    return density, labels
+    return _density(labels, np.array(brightness, np.float32), background, seed), labels
 
 
 def _ellipsoid(
@@ -86,14 +84,21 @@ def _ellipsoid(
     return window, (((offset @ turn) / radii) ** 2).sum(-1) <= 1.0
 
 
-def _texture(shape: tuple[int, int, int], seed: int) -> Volume:
-    """Chromatin-like texture around 1: smooth noise of three scales."""
-    from scipy.ndimage import zoom
-
-    total = np.zeros(shape, np.float32)
-    for octave, (scale_px, weight) in enumerate(((16, 0.5), (8, 0.35), (4, 0.25))):
-        coarse = tuple(n // scale_px + 4 for n in shape)
-        values = rng.generator(seed, "texture", octave).normal(size=coarse).astype(np.float32)
-        fine = zoom(values, scale_px, order=3, mode="nearest", prefilter=True)
-        total += weight * fine[tuple(slice(scale_px, scale_px + n) for n in shape)]
-    return np.asarray(np.clip(1.0 + 0.45 * total, 0.15, None), np.float32)
+def _density(
+    labels: npt.NDArray[np.int32], brightness: Volume, background: float, seed: int
+) -> Volume:
+    """Brightness of each nucleus times a chromatin-like texture around 1, noise of three scales."""
+    shape = (labels.shape[0], labels.shape[1], labels.shape[2])
+    octaves = [
+        (SmoothNoise(shape, scale_px, seed, "texture", octave), weight)
+        for octave, (scale_px, weight) in enumerate(((16, 0.5), (8, 0.35), (4, 0.25)))
+    ]
+    density = np.full(shape, background, np.float32)
+    for slab in slabs(shape):
+        noise = np.zeros(labels[slab].shape, np.float32)
+        for octave, weight in octaves:
+            noise += weight * octave.planes(slab)
+        texture = np.clip(1.0 + 0.45 * noise, 0.15, None)
+        nucleus = labels[slab] > 0
+        density[slab][nucleus] = (brightness[labels[slab]] * texture)[nucleus]
+    return density

@@ -55,7 +55,7 @@ class PSF:
             raise _no_psf("has values that are negative or not finite")
         if abs(values.sum() - 1) > 1e-6:
             raise _no_psf(f"sums to {values.sum():g}, not to 1")
-        off = _core(values) - (np.array(values.shape) - 1) / 2
+        off = core(values) - (np.array(values.shape) - 1) / 2
         if np.abs(off).max() > 1:
             raise _no_psf(f"has its core {np.round(off, 1).tolist()} voxels off its centre")
         values.setflags(write=False)
@@ -111,7 +111,7 @@ def measured(values: npt.ArrayLike, spacing_um: VoxelSize, background: float | N
     light[light <= 3 * noise] = 0
     if not light.any():
         raise _no_psf("shows no point above its background")
-    centre = np.rint(_core(light)).astype(int)
+    centre = np.rint(core(light)).astype(int)
     if light[tuple(centre)] < light.max() / 2:
         raise _no_psf("shows more than one point")
     if light[~inner].max() >= light.max() / 2:
@@ -169,12 +169,12 @@ def _no_psf(why: str) -> InputError:
     )
 
 
-def _core(values: Floats) -> Floats:
+def core(values: Floats) -> Floats:
     """Centre of mass (z, y, x) of what exceeds half of the maximum."""
-    core = np.maximum(values - values.max() / 2, 0)
+    bright = np.maximum(values - values.max() / 2, 0)
     axes = (np.arange(n, dtype=np.float64) for n in values.shape)
-    moments = [(core * grid).sum() for grid in np.meshgrid(*axes, indexing="ij", sparse=True)]
-    return np.asarray(moments / core.sum())
+    moments = [(bright * grid).sum() for grid in np.meshgrid(*axes, indexing="ij", sparse=True)]
+    return np.asarray(moments / bright.sum())
 
 
 def _interpolated(values: Floats, old_um: VoxelSize, new_um: VoxelSize) -> Floats:
@@ -182,11 +182,11 @@ def _interpolated(values: Floats, old_um: VoxelSize, new_um: VoxelSize) -> Float
     from scipy.ndimage import map_coordinates
 
     coordinates, parts = [], []
-    for core, n, old, new in zip(_core(values), values.shape, old_um, new_um, strict=True):
-        half = max(1, math.floor(min(core, n - 1 - core) * old / new))
+    for middle, n, old, new in zip(core(values), values.shape, old_um, new_um, strict=True):
+        half = max(1, math.floor(min(middle, n - 1 - middle) * old / new))
         part = math.ceil(new / old) | 1
         fine = (np.arange((2 * half + 1) * part) - part // 2) / part - half
-        coordinates.append(core + fine * new / old)
+        coordinates.append(middle + fine * new / old)
         parts.append(part)
     points = np.meshgrid(*coordinates, indexing="ij")
     fine_values = map_coordinates(values, points, order=3, mode="constant")

@@ -1,0 +1,66 @@
+"""Smooth noise: what makes simulated structures uneven, slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import rng
+
+Volume = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+
+# Voxels of a slab: some ten arrays of this size are alive at once.
+SLAB_VOXELS = 2_000_000
+# Standard deviation of smooth noise.
+NOISE = 0.8
+
+
+def slabs(shape: tuple[int, int, int]) -> Iterator[slice]:
+    """The planes of a volume in slices of a bounded number of voxels."""
+    thickness = max(1, SLAB_VOXELS // (shape[1] * shape[2]))
+    for first in range(0, shape[0], thickness):
+        yield slice(first, min(first + thickness, shape[0]))
+
+
+class SmoothNoise:
+    """Isotropic noise without structure below `scale_px`: cubic splines over a random grid.
+
+    Its mean is 0 and its standard deviation about `NOISE`, whatever the scale.
+
+    Parameters
+    ----------
+    shape
+        Planes, rows and columns (Z, Y, X) of the volume.
+    scale_px
+        Distance of the grid's points in voxels.
+    seed, stage, index
+        Key of the random numbers, as for `carescope.rng.generator`.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], scale_px: int, seed: int, stage: str, index: int = 0
+    ) -> None:
+        coarse = tuple(n // scale_px + 4 for n in shape)
+        values = rng.generator(seed, stage, index).normal(size=coarse).astype(np.float32)
+        self._values = values.astype(np.float64)
+        self._splines = [
+            _interpolation(c, scale_px)[scale_px : scale_px + n]
+            for c, n in zip(coarse, shape, strict=True)
+        ]
+
+    def planes(self, slab: slice) -> Volume:
+        """The noise in some planes, (planes, Y, X)."""
+        along_z, along_y, along_x = self._splines
+        values = np.tensordot(along_z[slab], self._values, 1)
+        return np.asarray(along_y @ values @ along_x.T, np.float32)
+
+
+def _interpolation(n: int, scale_px: int) -> Floats:
+    """The matrix (n * scale, n) that interpolates n values by a cubic spline."""
+    from scipy.ndimage import zoom
+
+    columns = [zoom(unit, scale_px, order=3, mode="nearest") for unit in np.eye(n)]
+    return np.stack(columns, axis=1)

@@ -1,0 +1,202 @@
+"""Tubes: a mesh of worm-like chains, such as microtubules or fine vessels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import rng
+from carescope.errors import UsageError
+from carescope.phantoms.numbering import renumbered
+from carescope.phantoms.profile import REACH_PER_WIDTH, bump
+from carescope.phantoms.texture import SmoothNoise, slabs
+
+Volume = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+# Brightness takes the upper half of a voxel's key, the tube's number the lower one: the
+# largest key is that of the brightest tube, in whatever order tubes come.
+LEVELS = 2**31 - 1
+# Steps of one voxel that are drawn at once.
+CHUNK_STEPS = 2000
+# Tubes are unevenly labelled, on this scale.
+GRAIN_PX = 6
+
+
+def tubes(
+    shape: tuple[int, int, int],
+    seed: int,
+    *,
+    persistence_px: float = 60.0,
+    length_px: float = 300.0,
+    width_px: float = 3.0,
+    length_per_px3: float = 0.005,
+    background: float = 0.02,
+) -> tuple[Volume, Labels]:
+    """Fluorophore density of crossing tubes and their labels.
+
+    Parameters
+    ----------
+    shape
+        Planes, rows and columns (Z, Y, X), each at least 16.
+    seed
+        The same seed gives the same phantom.
+    persistence_px
+        Persistence length in voxels, at least 2: the mean cosine between the directions of a
+        tube at two points that lie s apart along it is exp(-s / persistence).
+    length_px
+        Length of every tube in voxels, at least 2; the faces of the volume cut tubes.
+    width_px
+        Full width at half maximum in voxels, from 1.5 on.
+    length_per_px3
+        Length of tube in a voxel of the volume, on average.
+    background
+        Density between tubes, as a share of a bright tube.
+
+    Returns
+    -------
+    density : (Z, Y, X) float32
+        Between `background` and 1; where tubes meet, that of the brighter one.
+    labels : (Z, Y, X) int32
+        0 outside, 1, 2, ... within half of the width of each tube.
+
+    Raises
+    ------
+    UsageError
+        The volume is too small, or the tubes are impossible.
+
+    References
+    ----------
+    O. Kratky, G. Porod, Röntgenuntersuchung gelöster Fadenmoleküle, Recueil des Travaux
+    Chimiques des Pays-Bas 68 (1949), doi:10.1002/recl.19490681203.
+    """
+    _check(shape, persistence_px, length_px, width_px)
+    chains = _chains(shape, seed, persistence_px, round(length_px), length_per_px3)
+    brightness = _brightness(seed, len(chains))
+    grains = SmoothNoise(shape, GRAIN_PX, seed, "tube grain")
+    density = np.empty(shape, np.float32)
+    labels = np.empty(shape, np.int32)
+    for slab in slabs(shape):
+        key = np.zeros(labels[slab].shape, np.int64)
+        for middles, steps, tube in _near(chains, slab, shape, width_px):
+            _draw(key, middles, steps, tube, brightness[tube], width_px)
+        light = (key >> 32).astype(np.float32) / LEVELS
+        tube = key & LEVELS
+        labels[slab] = np.where(2 * light >= brightness[tube], tube, 0)
+        grain = np.clip(0.85 + 0.2 * grains.planes(slab), 0.2, 1)
+        density[slab] = background + (1 - background) * light * grain
+    return density, renumbered(labels)
+
+
+def _check(
+    shape: tuple[int, int, int], persistence_px: float, length_px: float, width_px: float
+) -> None:
+    if len(shape) != 3 or min(shape) < 16:
+        raise UsageError(
+            f"a phantom of shape {shape} is too small for tubes",
+            remedy="Give at least 16 voxels along Z, Y and X",
+        )
+    if not (persistence_px >= 2 and length_px >= 2):
+        raise UsageError(
+            f"a tube {length_px:g} voxels long that bends within {persistence_px:g} is a knot",
+            remedy="Give lengths and persistence lengths of at least 2 voxels",
+        )
+    if not width_px >= 1.5:
+        raise UsageError(
+            f"tubes {width_px:g} voxels wide are thinner than voxels can show",
+            remedy="Make them at least 1.5 voxels wide",
+        )
+
+
+def _chains(
+    shape: tuple[int, int, int], seed: int, persistence_px: float, steps: int, density: float
+) -> Floats:
+    """Chains (N, steps + 1, 3) of steps of one voxel, each the same angle off the last one.
+
+    Their middles are spread over a volume so much larger that no chain is missing inside.
+    """
+    box = np.array(shape) + steps
+    count = max(1, round(float(box.prod()) * density / steps))
+    draws = [rng.generator(seed, "tube", number) for number in range(count)]
+    middles = np.stack([draw.uniform(size=3) for draw in draws]) * box - steps / 2
+    kicks = np.stack([draw.normal(size=(steps, 3)) for draw in draws])
+    cosine = np.exp(-1 / persistence_px)
+    directions = np.empty_like(kicks)
+    along = _unit(kicks[:, 0])
+    for step in range(steps):
+        if step > 0:
+            kick = kicks[:, step]
+            across = _unit(kick - (kick * along).sum(axis=1, keepdims=True) * along)
+            along = _unit(cosine * along + np.sqrt(1 - cosine**2) * across)
+        directions[:, step] = along
+    chains = np.pad(np.cumsum(directions, axis=1), ((0, 0), (1, 0), (0, 0)))
+    return np.asarray(chains + (middles - chains[:, steps // 2])[:, None])
+
+
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _brightness(seed: int, count: int) -> Volume:
+    """That of no tube, which is 0, and of each tube."""
+    values = [rng.generator(seed, "tube brightness", i).uniform(0.5, 1.0) for i in range(count)]
+    return np.array([0.0, *values], np.float32)
+
+
+def _near(
+    chains: Floats, slab: slice, shape: tuple[int, int, int], width_px: float
+) -> Iterator[tuple[Volume, Volume, npt.NDArray[np.int64]]]:
+    """The steps that touch a slab, some at a time: middle, direction (P, 3), number of the tube.
+
+    Middles are relative to the slab.
+    """
+    margin = _stencil_px(width_px) + 1
+    low = np.array([slab.start, 0, 0])
+    high = np.array([slab.stop, *shape[1:]])
+    middles = (chains[:, 1:] + chains[:, :-1]) / 2
+    tube, step = np.nonzero(((middles > low - margin) & (middles < high + margin)).all(axis=2))
+    for first in range(0, len(tube), CHUNK_STEPS):
+        one, at = tube[first : first + CHUNK_STEPS], step[first : first + CHUNK_STEPS]
+        direction = chains[one, at + 1] - chains[one, at]
+        yield (middles[one, at] - low).astype(np.float32), direction.astype(np.float32), one + 1
+
+
+def _draw(
+    key: npt.NDArray[np.int64],
+    middles: Volume,
+    steps: Volume,
+    tube: npt.NDArray[np.int64],
+    brightness: Volume,
+    width_px: float,
+) -> None:
+    """Enter short straight pieces of tubes into the keys (Z, Y, X) of a slab."""
+    half = _stencil_px(width_px)
+    voxel = np.rint(middles).astype(np.int64)[:, :, None] + np.arange(-half, half + 1)
+    offset = voxel.astype(np.float32) - middles[:, :, None]
+    along = _sum(offset * steps[:, :, None])
+    nearest = np.clip(along, -0.5, 0.5)
+    squared = _sum(np.square(offset)) + nearest * (nearest - 2 * along)
+    light = bump(np.sqrt(np.maximum(squared, 0)), width_px) * brightness[:, None, None, None]
+    outside = (voxel < 0) | (voxel >= np.array(key.shape)[:, None])
+    lit = (light > 0) & (_sum(outside.astype(np.int8)) == 0)
+    levels = (light[lit].astype(np.float64) * LEVELS).astype(np.int64)
+    number = np.broadcast_to(tube[:, None, None, None], lit.shape)[lit]
+    pitch = np.array([key.shape[1] * key.shape[2], key.shape[2], 1])
+    place = _sum(voxel * pitch[:, None])[lit]
+    np.maximum.at(key.reshape(-1), place, (levels << 32) | number)
+
+
+def _sum(parts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The sum over z, y and x of what (P, 3, side) holds for each: (P, side, side, side)."""
+    return np.asarray(
+        parts[:, 0, :, None, None] + parts[:, 1, None, :, None] + parts[:, 2, None, None, :]
+    )
+
+
+def _stencil_px(width_px: float) -> int:
+    """How many voxels away from its rounded middle a step of one voxel may be seen."""
+    return int(REACH_PER_WIDTH * width_px + 1)
