@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from carescope import pairs as pairs
     from carescope import phantoms as phantoms
     from carescope import physics as physics
+    from carescope import trust as trust
     from carescope.grid import Grid as Grid
     from carescope.image import Image as Image
     from carescope.physics.microscope import Microscope as Microscope
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from carescope.train import fit as fit
     from carescope.write.tiff import save as save
 
+    Ensemble = model.Ensemble
     load_model = model.load
     save_model = model.save
 
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 
 # name: (module, name in it), or (module, None) for the module itself
 _PUBLIC: dict[str, tuple[str, str | None]] = {
+    "Ensemble": ("carescope.model", "Ensemble"),
     "Grid": ("carescope.grid", "Grid"),
     "Image": ("carescope.image", "Image"),
     "Microscope": ("carescope.physics.microscope", "Microscope"),
@@ -47,6 +50,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "restore": ("carescope.predict", "restore"),
     "save": ("carescope.write.tiff", "save"),
     "save_model": ("carescope.model", "save"),
+    "trust": ("carescope.trust", None),
 }
 
 

@@ -114,7 +114,7 @@ def test_optics_nobody_named_are_found_and_said(stack, nuclei_volume):
 
 
 def test_folders_stand_for_the_images_in_them(tmp_path):
-    for name in ("b.tif", "a.TIFF", "notes.txt"):
+    for name in ("b.tif", "a.TIFF", "notes.txt", "._b.tif", ".partial-x.tif"):
         (tmp_path / name).write_bytes(b"")
     found = find_images([tmp_path, tmp_path / "other.tif"])
     assert [path.name for path in found] == ["a.TIFF", "b.tif", "other.tif"]

@@ -75,6 +75,16 @@ def test_scale_bars_are_round_and_neither_tiny_nor_too_long(field):
     assert float(f"{length:.0e}") == pytest.approx(length)
 
 
+def test_pixels_finer_than_any_figure_are_averaged_where_they_are():
+    ramp = np.arange(7001.0)[None] * 0.1 + np.zeros((3, 1))
+    panel = aligned([("", ramp, (1.0, 0.1))])[0]
+    assert panel.pixels.shape == (3, 2333)
+    assert panel.edges.left == pytest.approx(-0.05)
+    wide = panel.edges.width / panel.pixels.shape[1]
+    centres = panel.edges.left + (np.arange(2333) + 0.5) * wide
+    np.testing.assert_allclose(panel.pixels[1], centres, rtol=1e-5, atol=1e-4)
+
+
 def test_contrast_is_shared_by_all_panels():
     dim, bright = np.linspace(0, 1, 1001), np.linspace(0, 10, 1001)
     low, high = contrast(aligned([("", a[None], (1, 1)) for a in (dim, bright)]))

@@ -9,7 +9,11 @@ import pytest
 from carescope.errors import InputError
 from carescope.grid import Grid
 from carescope.image import Image
-from carescope.report.isotropic import STANDING_WARNING, isotropic_page, show
+from carescope.physics.blind import AxialBlur
+from carescope.report import graphs
+from carescope.report.isotropic import STANDING_WARNING, isotropic_page
+from carescope.report.picture import show
+from carescope.report.spread import Spread
 
 VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
 GRID = Grid(6, 3.0, 0.9)
@@ -29,7 +33,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
-        if tag in {"dd", "td", "h2", "p"}:
+        if tag in {"dd", "td", "h2", "h3", "p", "figcaption"}:
             self.parts.append(" ")
         if tag not in VOID:
             self.open.append(tag)
@@ -44,6 +48,22 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if "style" not in self.open:
             self.parts.append(data)
+
+
+class Watched:
+    """A lazy array that remembers how many voxels each access asked for."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.dtype, self.read = data, data.shape, data.dtype, []
+
+    def __getitem__(self, index):
+        part = self.data[index]
+        self.read.append(part.size)
+        return part
+
+
+#: What most tests can do without, and what takes time to draw.
+QUICK = {"kernels": None, "history": [], "truth": None}
 
 
 def page(**changes):
@@ -160,11 +180,92 @@ def test_sections_without_content_are_left_out():
     assert "by a network trained before" in text
 
 
-def test_the_first_channel_is_shown_and_said():
-    volume = np.random.default_rng(0).random((16, 24, 40))
-    two = np.stack([volume, volume])
-    html = page(stack=Image(two[:, ::3], "CZYX", VOXEL_UM), restored=Image(two, "CZYX"), truth=None)
-    assert "channel 1 of 2" in Page(html).text
+def several(channels, times=1, names=()):
+    """The arguments of a page of several channels and time points."""
+    axes = "TCZYX"
+    volume = np.random.default_rng(0).random((times, channels, 16, 24, 40))
+    return {
+        "stack": Image(volume[:, :, ::3], axes, VOXEL_UM, names),
+        "restored": Image(volume, axes),
+        **QUICK,
+    }
+
+
+def test_each_channel_is_shown_under_its_name():
+    html = page(**several(2, 3, ("DAPI", "<GFP>")))
+    text = Page(html).text
+    for said in [
+        "The pictures show time point 1 of 3.",
+        "Both channels are shown before and after, at the same place",
+        "of the first (DAPI)",
+        "Channel 1 of 2: DAPI",
+        "Channel 2 of 2: <GFP>",
+        "Channel 1 of 2: DAPI, closer",
+    ]:
+        assert said in text
+    before_and_after = html[html.index("Before and after") : html.index("Detail along z")]
+    pictures = re.findall(r'<img src="([^"]*)"', before_and_after)
+    assert len(pictures) == len(set(pictures)) == 3
+
+
+def test_no_more_than_four_channels_are_shown_and_that_is_said():
+    text = Page(page(**several(6))).text
+    assert "The first 4 of 6 channels are shown" in text
+    assert "Channel 4 of 6" in text
+    assert "Channel 5 of 6" not in text
+
+
+def test_one_channel_and_time_point_need_no_words(full):
+    text = Page(full).text
+    assert "Channel" not in text
+    assert "time point" not in text
+
+
+def test_a_restoration_without_one_of_the_channels_is_refused():
+    given = several(2)
+    with pytest.raises(InputError, match="C=1"):
+        page(**given | {"restored": Image(given["restored"].data[:, :1], "TCZYX")})
+
+
+def test_the_blur_that_was_found_has_a_section_of_its_own(full):
+    assert "Axial blur, found in the stack" not in Page(full).text
+    text = Page(page(**QUICK, blur=AxialBlur(None, reason="6 planes are too few."))).text
+    assert "cannot be told from this stack. 6 planes are too few. Optics" in text
+
+
+def test_the_spread_comes_after_the_pictures_and_says_it_is_not_calibrated(full):
+    assert "How sure the network is" not in Page(full).text
+    scale, among = (Image(np.full((16, 24, 40), v, np.float32)) for v in (0.1, 0.3))
+    parsed = Page(page(**QUICK, spread=Spread(scale, "laplace", among)))
+    text = parsed.text
+    order = ["Before and after", "How sure the network is", "not calibrated", "Against the truth"]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+    assert len(parsed.images) == 5
+
+
+def test_of_an_ensemble_the_history_is_that_of_the_first_network(full):
+    assert "networks" not in Page(full).text
+    assert "This is the first of 5 networks" in Page(page(kernels=None, members=5)).text
+
+
+def test_only_sections_and_a_crop_are_read_of_large_volumes(monkeypatch):
+    monkeypatch.setattr(graphs, "MOST_VOXELS", 20**3)
+    volume = np.random.default_rng(0).random((2, 160, 300, 320), np.float32)
+    grid = Grid(40, 4.0, 1.0)
+    arrays = [volume[:, :157:4], volume[:, :157], volume[:, :157]]
+    stack, restored, scale = (Watched(array) for array in arrays)
+    page(
+        stack=Image(stack, "CZYX", (1.0, 0.25, 0.25)),
+        restored=Image(restored, "CZYX"),
+        grid=grid,
+        **QUICK,
+        spread=Spread(Image(scale, "CZYX"), "laplace"),
+    )
+    section = 157 * 320
+    assert max(restored.read) <= section
+    assert sum(restored.read) < 5 * section + 20**3  # xz and yz, xz of channel 2, two close-ups
+    assert max(stack.read) <= 300 * 320  # a plane at a time
+    assert sum(scale.read) < section
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 5), (16, 5, 300)])
@@ -176,14 +277,14 @@ def test_a_volume_too_small_for_spectra_still_has_a_page(shape):
         stack=Image(volume[::3], "ZYX", VOXEL_UM),
         restored=Image(volume, "ZYX"),
         grid=grid,
-        truth=None,
+        **QUICK,
     )
     assert "Detail along z" not in Page(html).text
 
 
 def test_a_constant_volume_still_has_a_page():
     volume = np.ones((16, 24, 40))
-    html = page(stack=Image(volume[::3]), restored=Image(volume), truth=None)
+    html = page(stack=Image(volume[::3]), restored=Image(volume), **QUICK)
     assert "spectral isotropy" not in Page(html).text
 
 

@@ -1,8 +1,9 @@
 """The pictures of the report and the README, each a function that returns a PNG file.
 
-Volumes are read lazily: only the sections shown and a coarse sample to choose them by.
-`width_in` is the width in inches at 200 dots per inch; what is narrower than 6 inches is laid
-out for a phone, with type of the same size.
+Volumes are read lazily: only the sections shown and a coarse sample to choose them by. What
+is read (`before_and_after`, `compared`) is apart from how it is drawn, so that a page reads it
+once for all widths. `width_in` is the width in inches at 200 dots per inch; what is narrower than
+6 inches is laid out for a phone, with type of the same size.
 """
 
 from __future__ import annotations
@@ -18,21 +19,22 @@ from carescope.grid import Grid
 from carescope.image import Lazy
 from carescope.report.panels import Panel, aligned, contrast, draw, png
 from carescope.report.planes import (
+    CloseUp,
     Section,
     check_pair,
+    close_up,
     interpolated,
-    richest_window,
     sections,
+    strip,
 )
 
 WIDE_IN = 8.0
 NARROW_IN = 4.2
 PHONE_IN = 6.0  # a figure narrower than this has its panels under each other
-STRIP = 4.0  # an overview is at most so many times as wide as the volume is deep,
-SHAFT = 1.25  # and at most so many times as deep as the planes are wide
+SHAFT = 1.25  # an overview is at most so many times as deep as the planes are wide
 FLAT = 0.75  # flatter sections than this stand under each other, deeper ones side by side
-CLOSE_UP = 1.25  # width of a close-up over its height
-CLOSE_UP_PX = 110
+
+Rows = list[list[Panel]]
 
 
 def slices(
@@ -72,15 +74,25 @@ def slices(
         The volumes do not belong together, or there is no such y or x.
     """
     check_pair(stack, restored, grid)
+    shown = [strip(section, stack, grid) for section in sections(stack, pixel_um, y, x)]
+    return draw_overview(before_and_after(stack, restored, grid, shown), width_in)
+
+
+def before_and_after(stack: Lazy, restored: Lazy, grid: Grid, shown: Sequence[Section]) -> Rows:
+    """Read the panels of `slices`: a row for each section, recorded and restored."""
     rows = []
-    for section in sections(stack, pixel_um, y, x):
-        shown = _strip(section, stack, grid)
-        at = f"{shown.name} at {'y' if shown.name == 'xz' else 'x'} = {shown.at_um:.4g} µm"
+    for section in shown:
+        at = f"{section.name} at {'y' if section.name == 'xz' else 'x'} = {section.at_um:.4g} µm"
         pictures = [
-            (f"{at} · recorded", shown.of(stack), (grid.step_um, shown.column_um)),
-            (f"{at} · restored", shown.of(restored), (grid.spacing_um, shown.column_um)),
+            (f"{at} · recorded", section.of(stack), (grid.step_um, section.column_um)),
+            (f"{at} · restored", section.of(restored), (grid.spacing_um, section.column_um)),
         ]
-        rows.append([_shortened(panel) for panel in aligned(pictures, shown.start_um)])
+        rows.append([_shortened(panel) for panel in aligned(pictures, section.start_um)])
+    return rows
+
+
+def draw_overview(rows: Rows, width_in: float) -> bytes:
+    """Draw what `before_and_after` read: flat sections under each other, or side by side."""
     limits = [contrast(row) for row in rows]
     if min(row[0].field.height / row[0].field.width for row in rows) < FLAT:
         rows, limits = _stacked(rows, limits)
@@ -115,18 +127,32 @@ def slices_against_truth(
     check_pair(stack, restored, grid)
     if truth is not None:
         check_truth(truth, restored)
+    chosen = sections(stack, pixel_um, y, x)
+    closer = [close_up(section, restored, grid) for section in chosen]
+    return draw_close_ups(compared(closer, stack, truth, grid), width_in)
+
+
+def compared(closer: Sequence[CloseUp], stack: Lazy, truth: Lazy | None, grid: Grid) -> Rows:
+    """Read the panels of `slices_against_truth`: a row for each close-up."""
     rows = []
-    for section in sections(stack, pixel_um, y, x):
-        planes, shown = _close_up(section, restored, grid)
+    for part in closer:
+        section = part.section
         pictures = {
-            "interpolated": interpolated(stack, grid, planes, shown.y, shown.x),
-            "restored": shown.of(restored, planes),
+            "interpolated": interpolated(stack, grid, part.planes, section.y, section.x),
+            "restored": part.restored,
         }
         if truth is not None:
-            pictures["truth"] = shown.of(truth, planes)
-        size = (grid.spacing_um, shown.column_um)
-        rows.append(aligned([(f"{shown.name} · {name}", p, size) for name, p in pictures.items()]))
-    limits = [contrast(row) for row in rows]
+            pictures["truth"] = part.of(truth)
+        size = (grid.spacing_um, section.column_um)
+        rows.append(
+            aligned([(f"{section.name} · {name}", p, size) for name, p in pictures.items()])
+        )
+    return rows
+
+
+def draw_close_ups(rows: Rows, width_in: float) -> bytes:
+    """Draw rows of close-ups; on a phone under each other."""
+    limits = [contrast([panel for panel in row if panel.shade is None]) for row in rows]
     if width_in < PHONE_IN:
         rows, limits = _stacked(rows, limits)
     return png(draw(rows, limits, width_in=width_in))
@@ -199,17 +225,11 @@ def _pixel_sizes(
 
 
 def _stacked(
-    rows: list[list[Panel]], limits: list[tuple[float, float]]
-) -> tuple[list[list[Panel]], list[tuple[float, float]]]:
+    rows: Rows, limits: list[tuple[float, float]]
+) -> tuple[Rows, list[tuple[float, float]]]:
     """Every panel a row of its own, with the limits of the row it was in."""
     pairs = [(panel, shades) for row, shades in zip(rows, limits, strict=True) for panel in row]
     return [[panel] for panel, _ in pairs], [shades for _, shades in pairs]
-
-
-def _strip(section: Section, stack: Lazy, grid: Grid) -> Section:
-    """The section, cropped along its columns to where it varies most if it is too wide."""
-    columns = round(STRIP * grid.restored_planes * grid.spacing_um / section.column_um)
-    return section.cropped(richest_window(section.of(stack), max(1, columns)))
 
 
 def _shortened(panel: Panel) -> Panel:
@@ -217,14 +237,3 @@ def _shortened(panel: Panel) -> Panel:
     field = panel.field
     cut = max(0.0, field.height - SHAFT * field.width) / 2
     return panel._replace(field=field._replace(top=field.top + cut, bottom=field.bottom - cut))
-
-
-def _close_up(section: Section, restored: Lazy, grid: Grid) -> tuple[slice, Section]:
-    """Which planes and columns of a section to look at closely."""
-    across_um = max(restored.shape[1:]) * section.column_um
-    count = min(grid.restored_planes, CLOSE_UP_PX, max(1, round(across_um / grid.spacing_um)))
-    first = (grid.restored_planes - count) // 2
-    planes = slice(first, first + count)
-    columns = round(CLOSE_UP * count * grid.spacing_um / section.column_um)
-    window = richest_window(section.of(restored, planes), max(1, columns))
-    return planes, section.cropped(window)

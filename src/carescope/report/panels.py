@@ -19,6 +19,8 @@ INK = "#1c2733"
 FAINT = "#5b6875"
 LABEL_IN = 0.26  # room for the label above each panel
 GAP_IN = 0.12
+KEY_IN = 0.6  # length of a colour bar
+MOST_PX = 3200  # twice as many as a figure of 8 inches has
 POINTS = 9.5
 
 
@@ -39,13 +41,27 @@ class Extent(NamedTuple):
         return self.bottom - self.top
 
 
+class Shade(NamedTuple):
+    """The colours of a map of a quantity: a Matplotlib colour map from `low` to `high`."""
+
+    colours: str
+    low: float
+    high: float
+
+
 class Panel(NamedTuple):
-    """A labelled picture, (rows, columns), its edges, and how much of it to show."""
+    """A labelled picture, (rows, columns), its edges, and how much of it to show.
+
+    A map of a quantity has a `shade`, and gets a colour bar; without one, a picture is grey with
+    the limits of its row. `line` is where along the columns a dashed line is drawn.
+    """
 
     label: str
     pixels: npt.NDArray[Any]
     edges: Extent
     field: Extent
+    shade: Shade | None = None
+    line: float | None = None
 
 
 def aligned(
@@ -53,16 +69,24 @@ def aligned(
 ) -> list[Panel]:
     """Panels of label, pixels and pixel size (row, column), all showing the field they share.
 
-    The centres of their first pixels coincide, at `at` along the columns.
+    The centres of their first pixels coincide, at `at` along the columns. Pixels that are much
+    finer than any figure are averaged.
     """
-    edges = [_edges(pixels.shape, size, at) for _, pixels, size in pictures]
+    coarse = [_coarser(pixels) for _, pixels, _ in pictures]
+    edges = [
+        _edges(tuple(n * k for n, k in zip(pixels.shape, by, strict=True)), size, at)
+        for (pixels, by), (_, _, size) in zip(coarse, pictures, strict=True)
+    ]
     field = Extent(
         max(e.left for e in edges),
         min(e.right for e in edges),
         max(e.top for e in edges),
         min(e.bottom for e in edges),
     )
-    return [Panel(p[0], p[1], e, field) for p, e in zip(pictures, edges, strict=True)]
+    return [
+        Panel(label, pixels, e, field)
+        for (label, _, _), (pixels, _), e in zip(pictures, coarse, edges, strict=True)
+    ]
 
 
 def contrast(panels: Sequence[Panel]) -> tuple[float, float]:
@@ -86,7 +110,7 @@ def draw(
     rows
         Panels from left to right, rows from top to bottom; those of a row show one field.
     limits
-        For each row, the values shown black and white.
+        For each row, the values that its grey panels show black and white.
     width_in
         Width of the figure in inches; the height follows.
     unit
@@ -114,8 +138,11 @@ def draw(
                 height / height_in,
             )
             axes = figure.add_axes(box)
-            _show(axes, panel, shades, scale)
+            _show(axes, panel, panel.shade or Shade("gray", *shades), scale)
             _bar(axes, field, bar, unit)
+            if panel.shade:
+                end = (left + field.width * scale) / width_in, (top + 0.09) / height_in
+                _key(figure, panel.shade, end)
             figure.text(left / width_in, (top + 0.07) / height_in, panel.label, **_label_style())
         top -= height + GAP_IN
     return figure
@@ -125,6 +152,11 @@ def bar_length(field_um: float) -> float:
     """The longest of 1, 2, 5 times a power of ten that spans at most a quarter of the field."""
     decade = 10.0 ** math.floor(math.log10(field_um / 4))
     return max(m * decade for m in (1, 2, 5) if m * decade <= field_um / 4 * (1 + 1e-9))
+
+
+def plain(value: float) -> str:
+    """A number with three significant digits and without an exponent, as far as that is short."""
+    return f"{float(f'{value:.3g}'):,.9g}"
 
 
 def new_figure(width_in: float, height_in: float = 1.0) -> Figure:
@@ -144,6 +176,19 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def _coarser(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[int, int]]:
+    """Pixels averaged by so many rows and columns that a figure can hold them.
+
+    What does not fill a last row or column is left out.
+    """
+    down, across = (-(-n // MOST_PX) for n in pixels.shape)
+    if down == across == 1:
+        return pixels, (1, 1)
+    rows, columns = pixels.shape[0] // down, pixels.shape[1] // across
+    blocks = pixels[: rows * down, : columns * across].reshape(rows, down, columns, across)
+    return blocks.mean(axis=(1, 3), dtype=np.float32), (down, across)
+
+
 def _edges(shape: tuple[int, ...], pixel_um: tuple[float, float], at: float) -> Extent:
     (rows, columns), (row_um, column_um) = shape, pixel_um
     return Extent(
@@ -154,15 +199,15 @@ def _edges(shape: tuple[int, ...], pixel_um: tuple[float, float], at: float) -> 
     )
 
 
-def _show(axes: Axes, panel: Panel, limits: tuple[float, float], scale: float) -> None:
+def _show(axes: Axes, panel: Panel, shade: Shade, scale: float) -> None:
     # Recorded pixels stay square-edged; only a picture finer than the figure is averaged.
     pixel = panel.edges.width / panel.pixels.shape[1], panel.edges.height / panel.pixels.shape[0]
     finer = min(pixel) * scale * DPI < 1
     axes.imshow(
         panel.pixels,
-        cmap="gray",
-        vmin=limits[0],
-        vmax=limits[1],
+        cmap=shade.colours,
+        vmin=shade.low,
+        vmax=shade.high,
         interpolation="hanning" if finer else "nearest",
         extent=(panel.edges.left, panel.edges.right, panel.edges.bottom, panel.edges.top),
         aspect="auto",
@@ -170,6 +215,23 @@ def _show(axes: Axes, panel: Panel, limits: tuple[float, float], scale: float) -
     axes.set_xlim(panel.field.left, panel.field.right)
     axes.set_ylim(panel.field.bottom, panel.field.top)
     axes.set_axis_off()
+    if panel.line is not None:
+        axes.axvline(panel.line, color="white", lw=1.2, ls=(0, (4, 3)))
+
+
+def _key(figure: Figure, shade: Shade, end: tuple[float, float]) -> None:
+    """A colour bar between the numbers at its ends, right-aligned at `end` of the figure."""
+    width_in, height_in = figure.get_size_inches()
+    right, bottom = end
+    digits = [plain(value) for value in (shade.low, shade.high)]
+    left = right - (0.05 + 0.075 * len(digits[1]) + KEY_IN) / width_in
+    axes = figure.add_axes((left, bottom, KEY_IN / width_in, 0.1 / height_in))
+    axes.imshow(np.linspace(0, 1, 256)[None], cmap=shade.colours, aspect="auto")
+    axes.set_axis_off()
+    style = {**_label_style(), "va": "center", "fontsize": POINTS - 1}
+    middle = bottom + 0.05 / height_in
+    figure.text(right, middle, digits[1], **style | {"ha": "right"})
+    figure.text(left - 0.05 / width_in, middle, digits[0], **style | {"ha": "right"})
 
 
 def _bar(axes: Axes, field: Extent, length: float, unit: str) -> None:

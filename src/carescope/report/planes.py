@@ -15,6 +15,10 @@ from carescope.image import Image, Lazy
 
 SAMPLED_PLANES = 16
 SAMPLED_PX = 512
+SCANNED_PLANES = 64  # of a section, to find the columns where it varies most
+STRIP = 4.0  # an overview is at most so many times as wide as the volume is deep
+CLOSE_UP = 1.25  # width of a close-up over its height
+CLOSE_UP_PX = 110
 
 
 class Section(NamedTuple):
@@ -44,6 +48,18 @@ class Section(NamedTuple):
         return (along.start or 0) * self.column_um if isinstance(along, slice) else 0.0
 
 
+class CloseUp(NamedTuple):
+    """A part of an axial section to look at closely: its columns, restored planes and pixels."""
+
+    section: Section
+    planes: slice
+    restored: npt.NDArray[Any]
+
+    def of(self, volume: Lazy) -> npt.NDArray[Any]:
+        """The same part of another volume on the restored planes, (planes, columns)."""
+        return self.section.of(volume, self.planes)
+
+
 def sections(
     stack: Lazy, pixel_um: tuple[float, float], y: int | None, x: int | None
 ) -> tuple[Section, Section]:
@@ -67,27 +83,45 @@ def sections(
     )
 
 
-def volume_of(image: Image) -> tuple[Lazy, str]:
-    """The lazy ZYX volume of an image, and which channel and time point that is, in words.
+def strip(section: Section, stack: Lazy, grid: Grid) -> Section:
+    """The section, cropped along its columns to where it varies most if it is too wide."""
+    columns = max(1, round(STRIP * grid.restored_planes * grid.spacing_um / section.column_um))
+    if columns >= stack.shape[2 if section.name == "xz" else 1]:
+        return section
+    some = slice(0, None, math.ceil(stack.shape[0] / SCANNED_PLANES))
+    return section.cropped(richest_window(section.of(stack, some), columns))
+
+
+def close_up(section: Section, restored: Lazy, grid: Grid) -> CloseUp:
+    """The middle planes of a section of the restoration, and the columns where it varies most."""
+    across_um = max(restored.shape[1:]) * section.column_um
+    count = min(grid.restored_planes, CLOSE_UP_PX, max(1, round(across_um / grid.spacing_um)))
+    first = (grid.restored_planes - count) // 2
+    planes = slice(first, first + count)
+    columns = round(CLOSE_UP * count * grid.spacing_um / section.column_um)
+    pixels = section.of(restored, planes)
+    window = richest_window(pixels, max(1, columns))
+    return CloseUp(section.cropped(window), planes, pixels[:, window])
+
+
+def volume_of(image: Image, channel: int = 0) -> Lazy:
+    """The lazy ZYX volume of a channel of an image, at its first time point.
 
     Raises
     ------
     InputError
-        The image has no Z, or its axes are not in the order Z, Y, X.
+        The image has no Z or no such channel, or its axes are not in the order Z, Y, X.
     """
-    said = []
-    for axis, name in (("T", "time point"), ("C", "channel")):
+    for axis, index in (("T", 0), ("C", channel)):
         if axis in image.axes:
-            if image.size(axis) > 1:
-                said.append(f"{name} 1 of {image.size(axis)}")
-            image = image.select(axis, 0)
+            image = image.select(axis, index)
     if image.axes != "ZYX":
         raise InputError(
             f"axes {image.axes!r} are not a volume in the order ZYX",
             where=image.source,
             remedy="Reorder the image so that its last axes are Z, Y and X",
         )
-    return image.data, ", ".join(said)
+    return image.data
 
 
 def check_pair(stack: Lazy, restored: Lazy, grid: Grid) -> None:

@@ -44,7 +44,7 @@ def spectra(
     width_in
         Width of the picture in inches.
     """
-    figure, axes = _side_by_side(2, width_in, 2.7)
+    figure, axes = side_by_side(2, width_in, 2.7)
     top = max(float(power.max()) for s in (before, after) for _, power in s.values())
     for plot, title, curves in zip(axes, ("before", "after"), (before, after), strict=True):
         lateral = [np.interp(curves["x"][0], *curves[name]) for name in "yx"]
@@ -149,7 +149,7 @@ def training_curve(history: Sequence[Mapping[str, float]], *, width_in: float = 
         np.array([row.get(key, np.nan) for row in history], float)
         for key in ("step", "train_loss", "val_loss", "learning_rate")
     )
-    figure, (losses, rates) = _side_by_side(2, width_in, 2.7)
+    figure, (losses, rates) = side_by_side(2, width_in, 2.7)
     measured = np.isfinite(validation)
     marker = "o" if len(step) < 3 else ""
     losses.plot(step, train, color=LATERAL, ls="--", marker=marker, label="training")
@@ -173,7 +173,8 @@ def training_curve(history: Sequence[Mapping[str, float]], *, width_in: float = 
     return png(figure)
 
 
-def _side_by_side(count: int, width_in: float, height_in: float) -> tuple[Figure, list[Axes]]:
+def side_by_side(count: int, width_in: float, height_in: float) -> tuple[Figure, list[Axes]]:
+    """A figure of so many plots of one height; on a phone they are under each other."""
     phone = width_in < PHONE_IN
     figure = new_figure(width_in, height_in * count if phone else height_in)
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
