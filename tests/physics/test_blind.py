@@ -74,7 +74,7 @@ def test_no_blur_is_invented(density, every):
     blur = blind.estimate(recorded(density, (2, 2, 2), every))
     assert blur.sigma_split_um == 0
     assert blur.interval_um[0] == 0
-    assert blur.interval_um[1] < 2 * PIXEL_UM
+    assert blur.interval_um[1] <= 1.5 * PIXEL_UM
     assert blur.reason == ""
 
 
@@ -223,8 +223,8 @@ def test_planes_that_are_all_the_same(stack):
     assert "too thin for its blur" in refused(stack.array()[10] + noise)
 
 
-def test_planes_too_far_apart_leave_it_open(tubes):
-    stack = recorded(tubes[:, :96, :96], (2.2, 2, 2), 14)
+def test_planes_too_far_apart_leave_it_open(nuclei):
+    stack = recorded(nuclei[:, :96, :96], (2, 2, 2), 16)
     assert "any axial blur from 0 to" in refused(stack.array(), stack.voxel_um)
 
 
@@ -249,7 +249,7 @@ def test_little_is_read_of_a_huge_stack(stack, found):
     tile = np.pad(stack.array(), [(0, n) for n in stack.shape], mode="symmetric")
     huge = Huge(tile.astype(np.uint16))
     blur = blind.estimate(Image(huge, "ZYX", stack.voxel_um))
-    assert blur.sigma_split_um == pytest.approx(found.sigma_split_um, rel=0.1)
+    assert blur.sigma_split_um == pytest.approx(found.sigma_split_um, rel=0.15)
     assert huge.most <= rings.REGION_PX**2
     assert huge.pixels <= 64 * rings.REGION_PX**2 + 3 * 16 * rings.REGION_PX**2
 

@@ -30,13 +30,17 @@ MIN_BLOCKS, MIN_RINGS = 3, 3
 #: Largest relative misfit of edges' amplitudes, with blur and where no blur is found.
 WORST_MISFIT, WORST_UNBLURRED = 0.3, 0.12
 MOST_ORIENTED, WIDEST = 0.5, 0.6
+#: To say that there is no excess blur, more than this must be excluded.
+NO_BLUR_PX = 1.5
 # sigma of an in-focus PSF is 0.21 wavelength / NA, and its cut-off 2 NA / wavelength.
 SIGMA_CUTOFF = 0.42
 #: Structure can be told from noise down to this share of it.
 FAINT = 0.2
 TRIALS, NEAR = 32, 4
-# Variances below zero are tried too, so that the error of one near zero is seen.
-SHARPER_PX = (1.5, 1.0, 0.6)
+# A blur is possible whose misfit is less than this above the lowest.
+LIKELY = 4.0
+# One variance below zero is tried too, so that the error of one near zero is seen.
+SHARPER_PX = 0.6
 
 
 def estimate(stacks: Image | Sequence[Image]) -> AxialBlur:
@@ -51,7 +55,7 @@ def estimate(stacks: Image | Sequence[Image]) -> AxialBlur:
 
     It assumes structures without a common orientation, and a blur that is the same everywhere in
     the stack. What the fit cannot see is that all structures are flat or tall: of simulated
-    nuclei that are half as tall as wide the blur is found a tenth too small, of nuclei that are
+    nuclei that are half as tall as wide the blur is found a seventh too small, of nuclei that are
     twice as tall a third too large.
 
     Parameters
@@ -127,22 +131,24 @@ def _fitted(models: list[Folded]) -> AxialBlur:
     pixel_um = min(m.rings.pixel_um for m in models)
     extent_um = min(m.rings.planes * m.rings.step_um for m in models)
     trials = np.append(0, np.geomspace(0.3 * pixel_um, extent_um / 3, TRIALS))
-    sharper = -np.square(np.array(SHARPER_PX) * pixel_um)
-    variances = np.concatenate([sharper, np.square(trials)])
+    variances = np.append(-((SHARPER_PX * pixel_um) ** 2), np.square(trials))
     designs = [[m.design(v / m.rings.pixel_um**2) for v in variances] for m in models]
     whole = [m.rings.power.mean(axis=0) for m in models]
     misfits = np.array([_misfit(models, at, whole) for at in zip(*designs, strict=True)])
-    best = int(misfits.argmin())
-    variance = _lowest(variances, misfits, best)
+    variance = _lowest(variances, misfits)
+    best = 1 + int(misfits[1:].argmin())
     near = slice(max(0, best - NEAR), best + NEAR + 1)
     left_out = []
     for model, power in _without_each_group(models, whole):
         parts = [*whole[:model], power, *whole[model + 1 :]]
         some = [_misfit(models, at, parts) for at in list(zip(*designs, strict=True))[near]]
-        left_out.append(_lowest(variances[near], np.array(some), int(np.argmin(some))))
+        left_out.append(_lowest(variances[near], np.array(some)))
     count = len(left_out)
     error = math.sqrt((count - 1) * float(np.var(left_out)))
     low, high = (math.sqrt(max(0.0, variance + t * error)) for t in (-2, 2))
+    if low == 0:  # regions may agree on what a coarse step leaves open
+        likely = trials[misfits[1:] < misfits[1:].min() + LIKELY]
+        high = max(high, pixel_um / 2, *likely)
     sigma_um = math.sqrt(max(0.0, variance))
     fits = [_curves(m, p, sigma_um) for m, p in zip(models, whole, strict=True)]
     misfit = math.sqrt(float(np.mean([share**2 for _, share, _ in fits])))
@@ -156,7 +162,7 @@ def _fitted(models: list[Folded]) -> AxialBlur:
         reason,
         misfit,
         trials,
-        misfits[len(sharper) :],
+        misfits[1:],
         tuple(curve for curve, *_ in fits),
     )
 
@@ -176,9 +182,14 @@ def _without_each_group(models: list[Folded], whole: list[Floats]) -> Iterator[t
             yield index, (whole[index] * len(groups) - group) / (len(groups) - 1)
 
 
-def _lowest(variances: Floats, misfits: Floats, best: int) -> float:
-    """Where the parabola through the best trial and its neighbours is lowest."""
-    middle = min(max(best, 1), len(misfits) - 2)
+def _lowest(variances: Floats, misfits: Floats) -> float:
+    """Where the parabola through the best trial and its neighbours is lowest.
+
+    The first trial is none but a neighbour: the first variance of all is negative, and where
+    planes are far apart an ever sharper z explains any stack.
+    """
+    best = 1 + int(misfits[1:].argmin())
+    middle = min(best, len(misfits) - 2)
     x, y = variances[middle - 1 : middle + 2], misfits[middle - 1 : middle + 2]
     bend, slope, _ = np.polyfit(x, y, 2)
     if not bend > 0:
@@ -231,7 +242,7 @@ def _doubtful(
     pixel_um = max(m.rings.pixel_um for m in models)
     if sigma_um >= longest_um:
         return "The stack is too thin for its blur, or its structures are larger than a block."
-    if high == 0 or (low == 0 and misfit > WORST_UNBLURRED):
+    if low == 0 and misfit > WORST_UNBLURRED:
         return (
             "The stack is sharper along z than across, which no blur explains: its structures "
             "are flat, its planes do not belong together, or the plane distance is wrong."
@@ -241,8 +252,8 @@ def _doubtful(
             "No blur makes lateral slices look like axial ones: amplitudes still differ by "
             f"{min(misfit, 1):.0%}, as for structures with an orientation or processed stacks."
         )
-    if low == 0 and high > max(1.5 * pixel_um, step_um / 4):
+    if low == 0 and high > NO_BLUR_PX * pixel_um:
         return f"With planes {step_um:.3g} um apart, any axial blur from 0 to {high:.2g} um fits."
     if low > 0 and high - low > WIDEST * sigma_um:
-        return f"Regions of the stack disagree: from {low:.2g} to {high:.2g} um."
+        return f"Regions of the stack differ too much: from {low:.2g} to {high:.2g} um."
     return ""

@@ -115,8 +115,8 @@ class Folded:
         Returns
         -------
         misfit
-            Mean square difference of amplitudes, over that expected of chance and of a model
-            that is right within a tenth.
+            Sum over cells of squared differences of amplitudes, each over what is expected of
+            chance and of a model that is right within a tenth.
         found
             (nodes + noises,) not negative: L at the nodes over the first guess, and noises.
         """
@@ -130,7 +130,7 @@ class Folded:
             expected = np.maximum(design @ found, 1e-3 * self.noise)
         apart = np.square(np.sqrt(seen) - np.sqrt(expected))
         variance = expected / (4 * self.samples) + model
-        return float((apart / variance).mean()), found
+        return float((apart / variance).sum()), found
 
     def relative_misfit(self, expected: Floats, noise: Floats) -> float:
         """Difference of edges' amplitudes beyond chance, as a share of the structures' own."""

@@ -1,0 +1,247 @@
+"""Split, full and no point-spread function on three phantoms under three microscopes.
+
+    python benchmarks/isotropic_modes.py --seeds 1 2 3 --out modes.csv
+    python benchmarks/isotropic_modes.py --table modes.csv
+
+Each run trains `--steps` steps (repeatable), restores, and is scored against the isotropic truth
+(the phantom blurred by h_iso, as sharp along z as across) and against the phantom itself: PSNR
+after affine matching, peak = maximum of the truth. The spectral isotropy ratio (energy along z
+over that across, noise floor subtracted, Hann window, means removed) is that of the band that
+the microscope loses along z and keeps across: from where the transfer function along z falls to
+one half to where the one across does. Lateral amplitude is that of the restoration over the
+truth's, across, from two cycles per volume to the end of the band, grey levels matched by their
+known scale. Runs that are in the file already are skipped, so that an interrupted benchmark goes
+on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import platform
+import statistics
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+import carescope as cs
+from carescope import metrics, phantoms, rng
+from carescope.grid import Grid
+from carescope.jobs.inputs import Optics
+from carescope.jobs.learning import learn
+from carescope.metrics.spectrum import isotropy_ratio, power_spectrum_axes
+from carescope.physics import blur, camera, kernel, sampling
+
+VOXEL_UM, PHOTONS = 0.1, 400.0
+PHANTOMS = {
+    "nuclei": lambda side, seed: phantoms.nuclei((side,) * 3, seed)[0],
+    "membranes": lambda side, seed: phantoms.membranes((side,) * 3, seed)[0],
+    "tubes": lambda side, seed: phantoms.tubes((side,) * 3, seed)[0],
+}
+# Optics, and how many planes lie from one recorded plane to the next.
+MICROSCOPES = {
+    "gaussian 2/8": (Optics(psf="gaussian", sigma_um=(0.8, 0.2, 0.2)), 8),
+    "confocal 1.1": (Optics(psf="confocal", na=1.1, wavelength_um=0.52, refractive_index=1.33), 4),
+    "light sheet 0.8/0.1": (
+        Optics(psf="lightsheet", na=0.8, na_illum=0.1, wavelength_um=0.52, refractive_index=1.33),
+        8,
+    ),
+}
+MODES = {"none": {}, "full": {"psf_mode": "full"}, "split": {"psf_mode": "split"}}
+COLUMNS = (
+    "phantom", "microscope", "seed", "mode", "steps", "bicubic_db", "restored_db",
+    "bicubic_phantom_db", "restored_phantom_db", "ratio_before", "ratio_after", "ratio_truth",
+    "lateral_amplitude",
+)  # fmt: skip
+
+
+def simulate(name: str, optics: Optics, every: int, side: int, seed: int) -> tuple:
+    """The phantom, the isotropic truth, and the stack a microscope would record."""
+    density = PHANTOMS[name](side, seed)
+    psf = optics.point_spread((VOXEL_UM,) * 3)
+    lateral = kernel.isotropic(psf)
+    seen = blur.blur(density, psf.values)
+    truth = isotropic_blur(density, lateral)
+    noise = camera.Noise(gain=1.0, offset=100.0, read_noise=2.0)
+    planes = camera.expose(
+        noise.offset + PHOTONS * np.maximum(sampling.sample(seen, every), 0),
+        noise,
+        rng.generator(seed, "camera"),
+    )
+    stack = cs.Image(planes, "ZYX", (every * VOXEL_UM, VOXEL_UM, VOXEL_UM), source=name)
+    along = kernel.full(psf).sum(1)
+    band = (half(along), max(half(lateral.sum(0)), half(along) + 0.02))
+    return density, truth, stack, band
+
+
+def isotropic_blur(density: np.ndarray, lateral: np.ndarray) -> np.ndarray:
+    """The phantom blurred in every direction as the microscope blurs it across.
+
+    The transfer function of `lateral` along one axis, taken at the length of the frequency.
+    """
+    pad = lateral.shape[1] // 2
+    padded = np.pad(density, pad, mode="symmetric")
+    profile = lateral.sum(0)  # projection: its transform is a section of the transfer function
+    frequency = [np.fft.fftfreq(n) for n in padded.shape[:2]] + [np.fft.rfftfreq(padded.shape[2])]
+    radius = np.sqrt(sum(f**2 for f in np.meshgrid(*frequency, indexing="ij", sparse=True)))
+    fine = np.linspace(0, 0.9, 2000)
+    x = np.arange(len(profile)) - len(profile) // 2
+    transfer = np.cos(2 * np.pi * np.outer(fine, x)) @ profile
+    spectrum = np.fft.rfftn(padded) * np.interp(radius, fine, transfer)
+    blurred = np.fft.irfftn(spectrum, s=padded.shape, axes=(0, 1, 2))
+    inner = slice(pad, -pad or None)
+    return blurred[inner, inner, inner].astype(np.float32)
+
+
+def one(name: str, microscope: str, mode: str, seed: int, side: int, steps: int) -> dict:
+    """Simulate, train, restore and score once."""
+    optics, every = MICROSCOPES[microscope]
+    density, truth, stack, (low, high) = simulate(name, optics, every, side, seed)
+    recipe = cs.Recipe.of(steps=steps, seed=seed, **MODES[mode])
+    model = learn(stack, Optics() if mode == "none" else optics, recipe).model
+    restored = cs.restore(model, stack).mean.array()
+    planes = len(restored)
+    truth, density = truth[:planes], density[:planes]
+    bicubic = sampling.upsample(stack.array(), Grid.of(stack))
+    start = 2 / min(restored.shape)
+    spectra = {
+        label: power_spectrum_axes(volume, (1.0, 1.0, 1.0), subtract_floor=True)
+        for label, volume in (("before", bicubic), ("after", restored), ("truth", truth))
+    }
+    ratios = {label: isotropy_ratio(s, (low, high)) for label, s in spectra.items()}
+    return {
+        "phantom": name,
+        "microscope": microscope,
+        "seed": seed,
+        "mode": mode,
+        "steps": model.facts["steps"],
+        "bicubic_db": metrics.psnr(truth, bicubic),
+        "restored_db": metrics.psnr(truth, restored),
+        "bicubic_phantom_db": metrics.psnr(density, bicubic),
+        "restored_phantom_db": metrics.psnr(density, restored),
+        **{f"ratio_{label}": ratio for label, ratio in ratios.items()},
+        "lateral_amplitude": np.sqrt(
+            across(spectra["after"], start, high) / across(spectra["truth"], start, high)
+        )
+        / PHOTONS,
+    }
+
+
+def half(profile: np.ndarray) -> float:
+    """Where the transfer function of a blur falls to one half, in cycles per voxel."""
+    x = np.arange(len(profile)) - len(profile) // 2
+    fine = np.linspace(0, 0.45, 2000)
+    transfer = np.cos(2 * np.pi * np.outer(fine, x)) @ profile
+    below = np.flatnonzero(transfer < 0.5)
+    return float(fine[below[0]]) if len(below) else 0.45
+
+
+def across(spectra: dict, low: float, high: float) -> float:
+    """Lateral energy in a band."""
+    total = 0.0
+    for axis in "yx":
+        frequency, power = spectra[axis]
+        total += float(power[(frequency >= low) & (frequency <= high)].sum())
+    return total
+
+
+def table(rows: list[dict]) -> str:
+    """Means over seeds, a line for each phantom and microscope; and tests over all runs."""
+    lines = [
+        "| phantom | microscope | bicubic (dB) | none | full | split | ratio before | none "
+        "| full | split | truth | lateral amplitude, split |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    key = lambda r: (r["phantom"], r["microscope"])  # noqa: E731
+    for cell in dict.fromkeys(map(key, rows)):
+        by = {m: [r for r in rows if key(r) == cell and r["mode"] == m] for m in MODES}
+        if not all(by.values()):
+            continue
+        mean = lambda m, c: statistics.mean(float(r[c]) for r in by[m])  # noqa: E731, B023
+        values = [mean(m, "restored_db") for m in MODES]
+        spread = [np.std([float(r["restored_db"]) for r in by[m]], ddof=0) for m in MODES]
+        cells = [f"{v:.2f} ± {s:.2f}" for v, s in zip(values, spread, strict=True)]
+        ratios = [f"{mean(m, 'ratio_after'):.2f}" for m in MODES]
+        lines.append(
+            f"| {cell[0]} | {cell[1]} | {mean('split', 'bicubic_db'):.2f} | {' | '.join(cells)} "
+            f"| {mean('split', 'ratio_before'):.2f} | {' | '.join(ratios)} "
+            f"| {mean('split', 'ratio_truth'):.2f} | {mean('split', 'lateral_amplitude'):.3f} |"
+        )
+    return "\n".join([*lines, "", *tests(rows)])
+
+
+def tests(rows: list[dict]) -> list[str]:
+    """Wilcoxon signed-rank tests over all pairs of runs that differ in the mode alone."""
+    from scipy.stats import wilcoxon
+
+    key = lambda r: (r["phantom"], r["microscope"], r["seed"])  # noqa: E731
+    by = {m: {key(r): float(r["restored_db"]) for r in rows if r["mode"] == m} for m in MODES}
+    said = []
+    for better, worse in (("split", "full"), ("split", "none"), ("full", "none")):
+        same = sorted(set(by[better]) & set(by[worse]))
+        if len(same) < 6:
+            continue
+        apart = [by[better][k] - by[worse][k] for k in same]
+        p = wilcoxon(apart).pvalue
+        said.append(
+            f"{better} over {worse}: median {np.median(apart):+.2f} dB, better in "
+            f"{sum(d > 0 for d in apart)} of {len(apart)} runs, Wilcoxon p = {p:.2g}"
+        )
+    return said
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--phantoms", nargs="+", default=list(PHANTOMS))
+    parser.add_argument("--modes", nargs="+", default=list(MODES))
+    parser.add_argument("--side", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--out", type=Path, default=Path("modes.csv"))
+    parser.add_argument("--table", type=Path, nargs="+", help="print the table of these files")
+    given = parser.parse_args()
+    if given.table:
+        rows = [row for path in given.table for row in csv.DictReader(path.open())]
+        print(table(rows))
+        return
+    new = not given.out.exists()
+    done = set()
+    if not new:
+        with given.out.open() as file:
+            done = {
+                (r["phantom"], r["microscope"], r["mode"], int(r["seed"]))
+                for r in csv.DictReader(file)
+            }
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    print(f"commit {commit}, {os.cpu_count()} cores, {platform.machine()}", flush=True)
+    with given.out.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if new:
+            writer.writeheader()
+        for seed in given.seeds:
+            for name in given.phantoms:
+                for microscope in MICROSCOPES:
+                    for mode in given.modes:
+                        if (name, microscope, mode, seed) in done:
+                            continue
+                        row = one(name, microscope, mode, seed, given.side, given.steps)
+                        writer.writerow(
+                            {
+                                k: v if isinstance(v, str | int) else f"{v:.4f}"
+                                for k, v in row.items()
+                            }
+                        )
+                        file.flush()
+                        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
