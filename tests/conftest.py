@@ -10,6 +10,17 @@ VOXEL_UM = (0.8, 0.2, 0.2)
 
 
 @pytest.fixture(scope="session")
+def one_thread():
+    """Torch on one thread: exactly repeatable, and quicker on the small images of tests."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
 def nuclei_volume():
     """Isotropic density of a few nuclei, (64, 96, 112) float32."""
     density, _ = phantoms.nuclei((64, 96, 112), 3, volume_per_nucleus_px3=15_000)

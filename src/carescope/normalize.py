@@ -6,6 +6,7 @@ image, found exactly in two passes over its planes however large it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,10 +97,10 @@ def _fit(channel: Image, percentiles: tuple[float, float]) -> Affine:
 def percentile(image: Image, percents: tuple[float, ...]) -> tuple[float, ...]:
     """Percentiles of all pixels, exact and in bounded memory.
 
-    Float32 bit patterns are mapped to integers of the same order; one pass counts their
-    upper 16 bits, a second the lower 16 bits of the few bins that hold the answer. Ranks in
-    between are interpolated as NumPy does by default. Values wider than float32 are rounded
-    to it.
+    Integers of up to 16 bits are counted in one pass. Of other types the float32 bit patterns are
+    mapped to integers of the same order; one pass counts their upper 16 bits, a second the lower
+    16 bits of the few bins that hold the answer. Ranks in between are interpolated as NumPy
+    does by default. Values wider than float32 are rounded to it.
 
     Parameters
     ----------
@@ -108,17 +109,41 @@ def percentile(image: Image, percents: tuple[float, ...]) -> tuple[float, ...]:
     percents
         Each within 0 to 100.
     """
+    total = math.prod(image.shape)
+    ranks = [p / 100 * (total - 1) for p in percents]
+    wanted = sorted({int(r) for r in ranks} | {min(int(r) + 1, total - 1) for r in ranks})
+    short = image.dtype.kind in "iu" and image.dtype.itemsize <= 2
+    value = _values_of_integers(image, wanted) if short else _values(image, wanted)
+    return tuple(
+        value[int(r)] + (r - int(r)) * (value[min(int(r) + 1, total - 1)] - value[int(r)])
+        for r in ranks
+    )
+
+
+def _values_of_integers(image: Image, ranks: Sequence[int]) -> dict[int, float]:
+    """The pixels of given ranks, of integers of up to 16 bits."""
+    lowest = int(np.iinfo(image.dtype).min)
+    counts = np.zeros(1 << 16, np.int64)
+
+    def count(plane: npt.NDArray[Any]) -> None:
+        found = np.bincount(plane.ravel() if lowest == 0 else plane.ravel().astype(int) - lowest)
+        counts[: len(found)] += found
+
+    map_planes(image, count)
+    ends = np.cumsum(counts)
+    return {rank: float(np.searchsorted(ends, rank, side="right") + lowest) for rank in ranks}
+
+
+def _values(image: Image, ranks: Sequence[int]) -> dict[int, float]:
+    """The pixels of given ranks, as float32."""
     upper = np.zeros(1 << 16, np.int64)
 
     def count_upper(plane: npt.NDArray[Any]) -> None:
         upper[:] += np.bincount((_keys(plane) >> 16).ravel(), minlength=1 << 16)
 
     map_planes(image, count_upper)
-    total = int(upper.sum())
-    ranks = [p / 100 * (total - 1) for p in percents]
-    wanted = sorted({int(r) for r in ranks} | {min(int(r) + 1, total - 1) for r in ranks})
     ends = np.cumsum(upper)
-    bins = {rank: int(np.searchsorted(ends, rank, side="right")) for rank in wanted}
+    bins = {rank: int(np.searchsorted(ends, rank, side="right")) for rank in ranks}
     lower = {b: np.zeros(1 << 16, np.int64) for b in set(bins.values())}
 
     def count_lower(plane: npt.NDArray[Any]) -> None:
@@ -133,10 +158,7 @@ def percentile(image: Image, percents: tuple[float, ...]) -> tuple[float, ...]:
         within = rank - int(ends[b] - upper[b])
         low_bits = int(np.searchsorted(np.cumsum(lower[b]), within, side="right"))
         value[rank] = _from_key((b << 16) | low_bits)
-    return tuple(
-        value[int(r)] + (r - int(r)) * (value[min(int(r) + 1, total - 1)] - value[int(r)])
-        for r in ranks
-    )
+    return value
 
 
 def _keys(plane: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:

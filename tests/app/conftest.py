@@ -8,7 +8,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
 import pytest
-import torch
 
 from carescope.app import cli
 from carescope.write import tiff
@@ -25,13 +24,8 @@ class Ended:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread():
+def _ready(one_thread):
     import carescope.jobs.demo  # noqa: F401 - what takes a second to import, once
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,8 @@ def test_both_passes_share_the_budget_and_one_model_comes_out(stack, tmp_path):
     assert done[-1] == pytest.approx(1)
     kept = model.load(tmp_path / "m")
     assert kept.sha256 == learnt.model.sha256
-    assert not (tmp_path / "m" / "run" / "first-pass").exists()
+    assert [path.name for path in (tmp_path / "m" / "run").iterdir()] == ["history.csv"]
+    assert (tmp_path / "m" / "run" / "history.csv").read_text().splitlines()[-1].startswith("20,")
 
 
 def test_an_interrupted_second_pass_does_not_repeat_the_first(stack, tmp_path, monkeypatch):
@@ -54,6 +55,16 @@ def test_an_interrupted_second_pass_does_not_repeat_the_first(stack, tmp_path, m
     resumed = learn(stack, OPTICS, recipe(), folder=tmp_path / "m").model
     assert len(trained) == 1
     assert resumed.sha256 == whole.sha256
+
+
+def test_a_first_pass_that_was_damaged_is_learnt_again(stack, tmp_path):
+    whole = learn(stack, OPTICS, recipe()).model
+    cut_in_the_second_pass(stack, tmp_path / "m")
+    weights = tmp_path / "m" / "run" / "first-pass" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9] + b"otherwise")
+    mended = learn(stack, OPTICS, recipe(), folder=tmp_path / "m")
+    assert mended.model.sha256 == whole.sha256
+    assert any("first-pass was damaged" in said for said in mended.warnings)
 
 
 def test_the_first_pass_of_other_optics_is_not_taken_up(stack, tmp_path, monkeypatch):

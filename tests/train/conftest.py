@@ -2,19 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 
-from carescope import Recipe, pairs, train
-from carescope.grid import Grid
-from carescope.normalize import Affine
+from carescope import Microscope, Recipe, pairs, train
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(autouse=True)
+def _repeatable(one_thread):
+    pass
 
 
 @pytest.fixture
@@ -33,8 +27,7 @@ def made(stack, recipe):
     """Pairs of the small stack that undo its sampling, for a recipe with some changes."""
 
     def made(**changes):
-        grid = Grid(stack.size("Z"), 4.0, stack.voxel_um[0])
-        return pairs.LateralPairs(stack, grid, None, Affine(100, 900), None, recipe(**changes))
+        return pairs.from_volume(stack, Microscope(), recipe(**({"noise": "none"} | changes)))
 
     return made
 
@@ -43,9 +36,15 @@ def made(stack, recipe):
 def fit(made):
     """Train by a quick recipe with some changes; what else is given goes to `train.fit`."""
 
-    def fit(out=None, watch=None, tensorboard=None, **changes):
+    def fit(out=None, watch=None, tensorboard=None, workers=None, start=None, **changes):
         return train.fit(
-            made(**changes), out=out, watch=watch, tensorboard=tensorboard, device="cpu"
+            made(**changes),
+            out=out,
+            watch=watch,
+            tensorboard=tensorboard,
+            workers=workers,
+            start=start,
+            device="cpu",
         )
 
     return fit

@@ -60,22 +60,16 @@ def _take(path: Path) -> int:
             raise _cannot(path, error) from error
         try:
             if not _lock(handle):
-                holder = os.read(handle, 200).decode("utf-8", "replace").strip()
-                raise OutputError(
-                    f"another process works here: {holder or 'it has not said which'}",
-                    where=path.parent,
-                    remedy="Wait until it has ended, or choose another folder with --model",
-                )
+                raise _taken(path, os.read(handle, 200))
             # Whoever had it may have removed the name between our opening and our locking.
             if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 os.ftruncate(handle, 0)
                 os.write(handle, f"pid {os.getpid()} on {platform.node()}\n".encode())
                 return handle
-        except OSError as error:
+        except BaseException as error:
             os.close(handle)
-            raise _cannot(path, error) from error
-        except OutputError:
-            os.close(handle)
+            if isinstance(error, OSError):
+                raise _cannot(path, error) from error
             raise
         os.close(handle)
 
@@ -96,6 +90,15 @@ def _lock(handle: int) -> bool:
     except OSError as error:
         return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
     return True
+
+
+def _taken(path: Path, holder: bytes) -> OutputError:
+    said = holder.decode("utf-8", "replace").strip()
+    return OutputError(
+        f"another process works here: {said or 'it has not said which'}",
+        where=path.parent,
+        remedy="Wait until it has ended, or choose another folder with --model",
+    )
 
 
 def _cannot(path: Path, error: OSError) -> OutputError:

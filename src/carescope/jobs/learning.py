@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +12,13 @@ from carescope.errors import UsageError
 from carescope.image import Image
 from carescope.jobs.blind import Found, found_psf
 from carescope.jobs.inputs import Optics
-from carescope.jobs.passes import Shared, Watch, clear, finished, in_two_passes, keep, scaled
+from carescope.jobs.kept import clear, keep, kept_or
+from carescope.jobs.passes import Shared, Watch, in_two_passes, scaled
 from carescope.model import Ensemble, Model
 from carescope.model.folder import member_folder
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
+from carescope.train import distributed
 
 
 class Learnt(NamedTuple):
@@ -74,9 +77,13 @@ def learn(
     scope = found.microscope if found else optics.microscope(images[0], factor)
     made = pairs.from_volume(images, scope, recipe)
     starts = _starts(start, members, made)
-    if members == 1:
-        return Learnt(_one(made, shared, folder, watch, starts[0]), made, found)
-    return Learnt(_ensemble(made, members, shared, folder, watch, starts), made, found)
+    with train.alone(folder / "run" if folder else None):
+        learnt: Model | Ensemble
+        if members == 1:
+            learnt = _one(made, shared, folder, watch, starts[0])
+        else:
+            learnt = _ensemble(made, members, shared, folder, watch, starts)
+    return Learnt(learnt, made, found)
 
 
 def check_learnt(folder: Path | None, shared: Shared) -> None:
@@ -113,18 +120,19 @@ def _ensemble(
     """Several networks from their own seeds; those finished before an interruption are kept."""
     recipe = made.recipe
     places = [folder / member_folder(m) if folder else None for m in range(members)]
-    if folder and (folder / model.DESCRIPTION).exists():  # to be replaced as a whole
+    finished = folder is not None and (folder / model.DESCRIPTION).exists()
+    if folder and any(distributed.told([finished])):  # to be replaced as a whole
         clear([folder / model.DESCRIPTION, *places])
     minutes = {} if recipe.seconds is None else {"minutes": recipe.seconds / 60 / members}
     learnt = []
     for m, (place, start) in enumerate(zip(places, starts, strict=True)):
         own = recipe.model_copy(update={"seed": recipe.seed + m, **minutes})
         mine = made.under(own)
-        kept = finished(place, mine, start)
         told = scaled(watch, m / members, (m + 1) / members)
-        learnt.append(kept or _one(mine, shared, place, told, start))
+        again = partial(_one, mine, shared, place, told, start)
+        learnt.append(kept_or(again, place, mine, start))
     ensemble = Ensemble(tuple(learnt))
-    keep(ensemble, folder, shared.overwrite, replaced=())
+    keep(ensemble, folder, shared.overwrite)
     return ensemble
 
 

@@ -8,7 +8,7 @@ a network that goes on with them meets what it will be applied to.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from carescope import model, predict, read, train
-from carescope.files.folder import remove
+from carescope import predict, read, train
 from carescope.image import Image
-from carescope.model import Ensemble, Model
+from carescope.jobs.kept import clear, keep, kept_or
+from carescope.model import Model
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
 from carescope.write import tiff
@@ -87,46 +87,17 @@ def in_two_passes(
     first, second = _budgets(recipe)
     places = [run / name if run else None for name in ("first-pass", "second-pass")]
     told = scaled(watch, 0, FIRST_SHARE)
-    draft = _kept_or_fit(made.under(first), shared, places[0], told, start)
+    before = made.under(first)
+    draft = kept_or(lambda: shared.fit(before, places[0], told, start), places[0], before, start)
     with tempfile.TemporaryDirectory() as place:
-        pairs = made.again(_drafts(draft, made, Path(place)), second)
-        told = scaled(watch, FIRST_SHARE, 1, draft.facts)
-        last = _kept_or_fit(pairs, shared, places[1], told, draft)
+        after = made.again(_drafts(draft, made, Path(place)), second)
+        then = scaled(watch, FIRST_SHARE, 1, draft.facts)
+        last = kept_or(lambda: shared.fit(after, places[1], then, draft), places[1], after, draft)
     last.recipe = recipe
     last.facts = _joined(draft.facts, last.facts)
-    keep(last, folder, shared.overwrite, replaced=places)
+    keep(last, folder, shared.overwrite)
+    clear(places)  # they were kept for an interruption alone
     return last
-
-
-def clear(folders: Sequence[Path | None]) -> None:
-    """Remove folders of a model; the first process does, before any goes on."""
-    if train.distributed.is_main():
-        for folder in folders:
-            remove(folder)
-    train.distributed.wait()
-
-
-def keep(
-    made: Model | Ensemble, folder: Path | None, overwrite: bool, replaced: Sequence[Path | None]
-) -> None:
-    """Save a model, then remove what was kept for an interruption alone; the first process does."""
-    if folder and train.distributed.is_main():
-        model.save(made, folder, overwrite=overwrite)
-    clear(replaced)
-
-
-def _kept_or_fit(
-    made: LateralPairs,
-    shared: Shared,
-    folder: Path | None,
-    watch: Watch | None,
-    start: Model | None,
-) -> Model:
-    """The model of a pass: finished before an interruption, or trained."""
-    kept = finished(folder, made, start)
-    if folder and not kept and (folder / model.DESCRIPTION).exists():
-        clear([folder])  # of another recipe or other data
-    return kept or shared.fit(made, folder, watch, start)
 
 
 def _drafts(draft: Model, made: LateralPairs, place: Path) -> dict[int, Image]:
@@ -139,26 +110,15 @@ def _drafts(draft: Model, made: LateralPairs, place: Path) -> dict[int, Image]:
         axes, shape = predict.layout(source.stack, source.grid)
         voxel = predict.voxel_um(source.stack, source.grid)
         with tiff.create(path, shape=shape, axes=axes, dtype="float32", voxel_um=voxel) as pixels:
-            keep = partial(_keep_mean, pixels)
-            predict.restore_into(keep, draft, source.stack, source.grid, maps=source.maps)
+            fill = partial(_fill, pixels)
+            predict.restore_into(fill, draft, source.stack, source.grid, maps=source.maps)
         restored = read.open(path, axes="CZYX")
         drafts[int(number)] = replace(restored, source=source.stack.source)
     return drafts
 
 
-def _keep_mean(pixels: tiff.Blocks, place: Any, part: predict.Estimate) -> None:
+def _fill(pixels: tiff.Blocks, place: Any, part: predict.Estimate) -> None:
     pixels[place] = part.mean
-
-
-def finished(folder: Path | None, made: LateralPairs, start: Model | None) -> Model | None:
-    """The model in a folder, where it was learnt from these pairs under their recipe."""
-    if folder is None or not (folder / model.DESCRIPTION).exists():
-        return None
-    (kept,) = model.load(folder).members
-    facts = made.facts() | {"started_from": start.sha256 if start else None}
-    names = ("data_sha256", "trained_on", "started_from")
-    same = kept.recipe == made.recipe and all(kept.facts.get(n) == facts[n] for n in names)
-    return kept if same else None
 
 
 def _budgets(recipe: Recipe) -> tuple[Recipe, Recipe]:

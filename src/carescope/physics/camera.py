@@ -15,9 +15,11 @@ from carescope.errors import InputError, UsageError
 Floats = npt.NDArray[np.float64]
 
 BLOCK_PX = 8
-MAX_PLANES = 64
+MAX_PLANES, MAX_SIDE_PX = 64, 1024
 BINS = 32
 MIN_BLOCKS = 16
+# Steps from window to window that leave no part of a plane out (Roberts' R2 sequence).
+STEPS = (0.7549, 0.5698)
 # Of blocks of white noise of variance 1, this share has a lower apparent variance than that.
 LOW_SHARE, LOW_VARIANCE = 0.35, 0.843
 
@@ -107,8 +109,8 @@ def estimate(planes: Any, offset: float | None = None) -> Noise:
     Parameters
     ----------
     planes
-        (N, Y, X) array or lazy array, of which at most 64 planes are read, evenly spread; or
-        any iterable of (Y, X) planes, all of which are.
+        (N, Y, X) array or lazy array, of which at most 64 planes are read, evenly spread, and
+        1024 x 1024 pixels of each; or any iterable of (Y, X) planes, all of which are.
     offset
         Grey level without light, where it is known. Otherwise the read noise is that at grey
         level 0, or, where the line falls below, 0 from an offset up.
@@ -143,8 +145,15 @@ def _chosen(planes: Any) -> Iterator[Any]:
             remedy="Give an array of axes (N, Y, X)",
         )
     count = min(shape[0], MAX_PLANES)
-    for index in np.linspace(0, shape[0] - 1, count).round().astype(int):
-        yield planes[int(index)]
+    for number, index in enumerate(np.linspace(0, shape[0] - 1, count).round().astype(int)):
+        window = (_window(n, number * step) for n, step in zip(shape[1:], STEPS, strict=True))
+        yield planes[(int(index), *window)]
+
+
+def _window(length: int, share: float) -> slice:
+    """Of a large plane a part, elsewhere in each, so that the parts are spread over it."""
+    first = int((share % 1) * max(0, length - MAX_SIDE_PX))
+    return slice(first, first + MAX_SIDE_PX)
 
 
 def _blocks(plane: Floats) -> Floats:

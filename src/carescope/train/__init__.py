@@ -1,6 +1,9 @@
 """Training: one loop, its losses, its schedule and its checkpoints."""
 
+from carescope.train import distributed
+from carescope.train.checkpoint import alone
+from carescope.train.device import choose_device
 from carescope.train.history import check_board
-from carescope.train.loop import Progress, choose_device, fit
+from carescope.train.loop import Progress, fit
 
-__all__ = ["Progress", "check_board", "choose_device", "fit"]
+__all__ = ["Progress", "alone", "check_board", "choose_device", "distributed", "fit"]

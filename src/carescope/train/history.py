@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class History:
         Folder of history.csv, or None.
     tensorboard
         Folder of TensorBoard events, or None.
+    step
+        Steps taken before.
 
     Raises
     ------
@@ -56,7 +59,11 @@ class History:
     """
 
     def __init__(
-        self, rows: list[dict[str, float]], run: Path | None, tensorboard: str | Path | None
+        self,
+        rows: list[dict[str, float]],
+        run: Path | None,
+        tensorboard: str | Path | None,
+        step: int = 0,
     ) -> None:
         self.rows, self.run = rows, run
         self._board: Any = None
@@ -66,16 +73,15 @@ class History:
             check_board(tensorboard)
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(tensorboard))
+            # Events of later steps are those of a run that was killed, and will come again.
+            self._board = SummaryWriter(str(tensorboard), purge_step=step + 1 if step else None)
 
     def add(self, state: State, learning_rate: float) -> None:
         """Write down an epoch."""
         values = (state.step, state.seconds, state.train_loss, state.val_loss, learning_rate)
         self.rows.append(dict(zip(COLUMNS, values, strict=True)))
         if self.run:
-            lines = [",".join(f"{row[c]:.6g}" for c in COLUMNS) for row in self.rows]
-            text = "\n".join([",".join(COLUMNS), *lines, ""])
-            atomic.write_text(self.run / "history.csv", text, overwrite=True)
+            write(self.rows, self.run)
         if self._board:
             for name in COLUMNS[2:]:
                 self._board.add_scalar(name, self.rows[-1][name], state.step)
@@ -84,3 +90,10 @@ class History:
         """Flush what TensorBoard holds."""
         if self._board:
             self._board.close()
+
+
+def write(rows: Sequence[Mapping[str, float]], run: Path) -> None:
+    """Write rows as history.csv into a run folder, which is made where it is missing."""
+    lines = [",".join(f"{row[c]:.6g}" for c in COLUMNS) for row in rows]
+    text = "\n".join([",".join(COLUMNS), *lines, ""])
+    atomic.write_text(folder.make(run) / "history.csv", text, overwrite=True)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from carescope.errors import ModelError, UsageError
+from carescope.errors import ModelError
+from carescope.files import atomic
 from carescope.model import Model, check_absent, save
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
-from carescope.train import checkpoint, precision
+from carescope.train import ahead, checkpoint, distributed, precision
+from carescope.train.checkpoint import alone
+from carescope.train.device import choose_device, tensor
 from carescope.train.history import History
+from carescope.train.interrupt import Interruption, awaited
+from carescope.train.judge import Judge
 from carescope.train.losses import LOSSES
 from carescope.train.schedule import cosine
 from carescope.train.state import State
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 MOST_RESTARTS = 8
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class Progress:
     val_loss: float
 
 
+Watch = Callable[[Progress], None]
+
+
 def fit(
     pairs: LateralPairs,
     recipe: Recipe | None = None,
@@ -46,8 +53,9 @@ def fit(
     overwrite: bool = False,
     start: Model | None = None,
     device: str = "auto",
-    watch: Callable[[Progress], None] | None = None,
+    watch: Watch | None = None,
     tensorboard: str | Path | None = None,
+    workers: int | None = None,
 ) -> Model:
     """Train a network on pairs.
 
@@ -63,13 +71,17 @@ def fit(
     overwrite
         Replace a model, or the interrupted run of another recipe or other data, in `out`.
     start
-        A model of the same architecture to begin with; fresh weights where None.
+        A model to begin with; its network is taken, whatever the recipe names. Fresh weights
+        where None.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     watch
-        Called after every step.
+        Called after every step, in the first process.
     tensorboard
         Folder for TensorBoard event files.
+    workers
+        Threads that make batches while the network works on earlier ones; as many as the device
+        needs where None. The weights do not depend on it.
 
     Returns
     -------
@@ -79,103 +91,147 @@ def fit(
     Raises
     ------
     UsageError
-        There is no such device, TensorBoard was asked for and is not installed, or `recipe` is
-        another than that of pairs which do not know their microscope.
+        There is no such device, TensorBoard was asked for and is not installed, `recipe` is
+        another than that of pairs which do not know their microscope, `start` does not suit the
+        pairs or the loss, or several processes cannot share a batch.
     ModelError
         The loss became NaN before anything was learnt, or the network died again and again.
     OutputError
-        `out` holds a model or an interrupted run of another recipe or other data, or cannot be
-        written.
+        `out` holds a model or an interrupted run of another recipe or other data, another process
+        trains there, it cannot be written, or the disk is too full.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM, after a checkpoint was written to `out`.
+
+    Notes
+    -----
+    Under torchrun every process calls this, trains with its share of each batch, and returns the
+    same model; the first one writes.
     """
-    if out is not None:
-        check_absent(Path(out), overwrite=overwrite)
-    on = choose_device(device)
     recipe = recipe or pairs.recipe
-    pairs = pairs.under(recipe)
     run = Path(out) / "run" if out is not None else None
-    state = State.begin(recipe, pairs, on)
-    if start:
-        state.network.load_state_dict(start.network.state_dict())
-    warnings = state.resume(run, discard=overwrite) if run else []
-    history = History(state.rows, run, tensorboard)
-    dtype, loss = precision.choose(recipe.precision, on), LOSSES[recipe.loss]
-    judged = [tuple(_tensor(array, on) for array in batch) for batch in pairs.validation()]
-    began = time.monotonic() - state.seconds
-    saved = state.seconds
-
-    while (done := _spent(recipe, state.step, state.seconds)) < 1:
-        rate = cosine(state.step, done) if recipe.schedule == "cosine" else state.plateau.scale
-        batch = tuple(_tensor(array, on) for array in pairs.batch(state.step))
-        value = _loss_of(state, batch, loss, dtype)
-        if not math.isfinite(value.item()):
-            warnings.append(_diverged(state, recipe))
-            break
-        _update(state, value, recipe.rate * state.slowed * rate)
-        state.seconds = time.monotonic() - began
-
-        if _epoch_ends(recipe, state.step) or _spent(recipe, state.step, state.seconds) >= 1:
-            alive = _validate(state, judged, loss)
-            history.add(state, recipe.rate * state.slowed * rate)
-            if not alive:
-                warnings.append(_restart(state, recipe, pairs, on))
-        if run and state.seconds - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            saved = state.seconds
-            state.save(run)
-        if watch:
-            watch(_progress(recipe, state))
-
-    history.close()
-    model = state.model(pairs, [*warnings, *_no_better(state, judged, loss)])
     if run:
-        save(model, run.parent, overwrite=overwrite)
-        checkpoint.clear(run)
+        check_absent(run.parent, overwrite=overwrite)
+    on = distributed.own_device(choose_device(device), recipe.batch_size)
+    pairs = pairs.under(recipe)
+    with ExitStack() as ending:
+        ending.enter_context(alone(run))
+        state = State.begin(recipe, pairs, on, start)
+        if run:
+            _take_up(state, run, overwrite=overwrite)
+        history = ending.enter_context(closing(_history(state, run, tensorboard)))
+        made = ahead.ahead(_maker(pairs, on), state.step, ahead.choose(workers, on))
+        batches = ending.enter_context(closing(made))
+        interruption = ending.enter_context(awaited(kept=run is not None))
+        judge = Judge(pairs, recipe, on)
+        try:
+            _train(state, pairs, batches, judge, history, run, interruption, watch)
+            model = state.model(pairs, judge)
+        except ModelError:
+            if run and distributed.is_main():
+                checkpoint.clear(run)  # going on from them would only end here again
+            raise
+        if run and distributed.is_main():
+            save(model, run.parent, overwrite=overwrite)
+            checkpoint.clear(run)
+        distributed.wait()
+        if interruption.asked:  # too late to stop the training, but not what comes after it
+            raise KeyboardInterrupt("the training had just ended, and its model was kept")
     return model
 
 
-def _progress(recipe: Recipe, state: State) -> Progress:
-    done = _spent(recipe, state.step, state.seconds)
-    return Progress(done, state.step, state.seconds, state.train_loss, state.val_loss)
+def _train(
+    state: State,
+    pairs: LateralPairs,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    judge: Judge,
+    history: History,
+    run: Path | None,
+    interruption: Interruption,
+    watch: Watch | None,
+) -> None:
+    """Take steps until the budget is spent, or the loss has lost all sense."""
+    recipe = state.recipe
+    dtype = precision.choose(recipe.precision, next(state.network.parameters()).device)
+    began = time.monotonic() - state.seconds
+    saved = state.seconds
+
+    while (done := _spent(state)) < 1:
+        fall = cosine(state.step, done) if recipe.schedule == "cosine" else state.plateau.scale
+        rate = recipe.rate * state.slowed * fall
+        value = _loss_of(state, next(batches), dtype)
+        state.train_loss = distributed.mean(value)
+        if not math.isfinite(state.train_loss):
+            state.warnings.append(_diverged(state, "the loss became NaN or infinite"))
+            break
+        _update(state, value, rate)
+        state.seconds, ending = distributed.agree(time.monotonic() - began, interruption.asked)
+
+        if state.step % recipe.steps_per_epoch == 0 or _spent(state) >= 1:
+            loss, dead, lost = distributed.told(judge.look(state.network))
+            state.val_loss = loss
+            if lost:
+                state.warnings.append(_diverged(state, "the restored patches lost all sense"))
+                break
+            if not dead:
+                state.observe()
+            history.add(state, rate)
+            if dead:
+                state.warnings.append(_restart(state, pairs))
+        if run and (ending or state.seconds - saved > SECONDS_BETWEEN_CHECKPOINTS):
+            saved = state.seconds
+            if distributed.is_main():
+                state.save(run)
+        if ending:
+            distributed.wait()
+            raise KeyboardInterrupt(
+                "a checkpoint was written, and the same command goes on from it"
+            )
+        if watch and distributed.is_main():
+            watch(_progress(state))
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a name; ``auto`` takes a GPU where there is one.
-
-    Raises
-    ------
-    UsageError
-        There is no such device here.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise UsageError(
-            f"there is no device {name!r} here",
-            where="--device",
-            remedy="Leave --device out, or give cpu",
-        ) from None
-    return device
+def _take_up(state: State, run: Path, *, overwrite: bool) -> None:
+    """Go on from a checkpoint, if there is one; make sure that there is room for further ones."""
+    state.resume(run, discard=overwrite)
+    distributed.check_same(state.step, run)
+    if distributed.is_main():
+        # What a killed process left half-written.
+        atomic.sweep(run, ".safetensors", ".csv")
+        atomic.sweep(run.parent, ".safetensors", ".json")
+        checkpoint.check_room(run, state.size_bytes)
 
 
-def _spent(recipe: Recipe, step: int, seconds: float) -> float:
+def _history(state: State, run: Path | None, tensorboard: str | Path | None) -> History:
+    """The history that the first process writes, and the others only remember."""
+    if not distributed.is_main():
+        run = tensorboard = None
+    return History(state.rows, run, tensorboard, state.step)
+
+
+def _maker(pairs: LateralPairs, device: torch.device) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """What makes this process's share of a batch from its number."""
+    share = distributed.share()
+
+    def make(number: int) -> tuple[Tensor, Tensor]:
+        inputs, targets = pairs.batch(number, share)
+        return tensor(inputs, device), tensor(targets, device)
+
+    return make
+
+
+def _progress(state: State) -> Progress:
+    return Progress(_spent(state), state.step, state.seconds, state.train_loss, state.val_loss)
+
+
+def _spent(state: State) -> float:
     """Share of the budget used up."""
-    return step / recipe.steps if recipe.steps else seconds / (recipe.seconds or math.inf)
+    recipe = state.recipe
+    if recipe.steps:
+        return state.step / recipe.steps
+    return state.seconds / (recipe.seconds or math.inf)
 
 
-def _epoch_ends(recipe: Recipe, step: int) -> bool:
-    return step % recipe.steps_per_epoch == 0
-
-
-def _tensor(array: object, device: torch.device) -> Tensor:
-    tensor = torch.as_tensor(array).to(device)
-    return tensor.contiguous(memory_format=torch.channels_last)
-
-
-def _loss_of(state: State, batch: tuple[Tensor, ...], loss: Loss, dtype: torch.dtype) -> Tensor:
+def _loss_of(state: State, batch: tuple[Tensor, Tensor], dtype: torch.dtype) -> Tensor:
     """The training loss of one batch."""
     inputs, targets = batch
     state.network.train()
@@ -183,74 +239,42 @@ def _loss_of(state: State, batch: tuple[Tensor, ...], loss: Loss, dtype: torch.d
         torch.manual_seed((state.recipe.seed << 32) + state.step)  # dropout: same after a resume
         with precision.autocast(dtype, inputs.device):
             restored = state.network(inputs)
-    return loss(restored.float(), targets)
+    return LOSSES[state.recipe.loss](restored.float(), targets)
 
 
-def _update(state: State, value: Tensor, learning_rate: float) -> None:
+def _update(state: State, value: Tensor, rate: float) -> None:
     """One step of Adam."""
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = rate
     state.optimizer.zero_grad(set_to_none=True)
     value.backward()
+    distributed.average_gradients(state.network)
     state.optimizer.step()
     state.step += 1
-    state.train_loss = value.item()
 
 
-@torch.no_grad()
-def _validate(
-    state: State,
-    judged: list[tuple[Tensor, ...]],
-    loss: Loss,
-) -> bool:
-    """Take the validation loss, keep the best weights; false where the network has died."""
-    state.network.eval()
-    restored = [state.network(inputs).float() for inputs, _ in judged]
-    losses = [loss(r, targets).item() for r, (_, targets) in zip(restored, judged, strict=True)]
-    state.val_loss = sum(losses) / len(losses)
-    # NaN is no death: the next step meets it. A flat band says nothing about life.
-    if math.isfinite(state.val_loss) and _flat(restored) and not _flat([t for _, t in judged]):
-        return False
-    state.observe()
-    return True
-
-
-def _flat(batches: list[Tensor]) -> bool:
-    return not any(bool(batch.max() > batch.min()) for batch in batches)
-
-
-def _no_better(state: State, judged: list[tuple[Tensor, ...]], loss: Loss) -> list[str]:
-    """A warning where plain interpolation validates as well as the network."""
-    plain = sum(loss(inputs, targets).item() for inputs, targets in judged) / len(judged)
-    if state.best_loss < plain:
-        return []
-    return [
-        f"The network's validation loss, {state.best_loss:.4g}, is no better than that of plain "
-        f"interpolation, {plain:.4g}. Train longer, or with a lower learning rate."
-    ]
-
-
-def _restart(state: State, recipe: Recipe, pairs: LateralPairs, device: torch.device) -> str:
+def _restart(state: State, pairs: LateralPairs) -> str:
     """Begin again with other weights where a last ReLU gives 0 everywhere: it cannot recover."""
     if state.restarts >= MOST_RESTARTS:
         raise ModelError(
             f"the network died {state.restarts} times: its last ReLU gives 0 everywhere",
-            remedy=f"Choose --network auto, or a --learning-rate below {recipe.rate:g}",
+            remedy=f"Choose --network auto, or a --learning-rate below {state.recipe.rate:g}",
         )
-    state.begin_again(recipe, pairs, device)
+    state.begin_again(pairs)
     return (
         f"The network died (its last ReLU gave 0 everywhere) at step {state.step}; training began "
         f"again with other weights and {state.slowed:.2g} x the learning rate."
     )
 
 
-def _diverged(state: State, recipe: Recipe) -> str:
+def _diverged(state: State, cause: str) -> str:
+    rate = state.recipe.rate
     if not state.best:
         raise ModelError(
-            f"the loss became NaN or infinite at step {state.step}, before anything was learnt",
-            remedy=f"Choose a --learning-rate below {recipe.rate:g}",
+            f"{cause} at step {state.step}, before anything was learnt",
+            remedy=f"Choose a --learning-rate below {rate:g}",
         )
     return (
-        f"The loss became NaN or infinite at step {state.step} with learning rate "
-        f"{recipe.rate:g}; the best weights before that were kept."
+        f"{cause[0].upper()}{cause[1:]} at step {state.step} with learning rate {rate:g}; the best "
+        "weights before that were kept."
     )

@@ -18,8 +18,27 @@ from carescope.errors import ModelError, OutputError
 from carescope.model import Model
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
-from carescope.train import checkpoint
+from carescope.train import checkpoint, distributed
+from carescope.train.judge import Judge
+from carescope.train.losses import SPREADS
 from carescope.train.schedule import Plateau
+from carescope.train.start import check_start
+
+#: Changes where checkpoints of before can no longer be taken up.
+FORMAT = 2
+
+COUNTERS = (
+    "step",
+    "seconds",
+    "train_loss",
+    "val_loss",
+    "best_loss",
+    "slowed",
+    "restarts",
+    "rows",
+    "warnings",
+    "resumed",
+)
 
 
 @dataclass
@@ -30,6 +49,7 @@ class State:
     architecture: dict[str, Any]
     optimizer: torch.optim.Adam
     recipe: Recipe
+    start: Model | None
     task: str  # identifies recipe and data; a checkpoint of another task is refused
     step: int = 0
     seconds: float = 0.0
@@ -41,24 +61,51 @@ class State:
     slowed: float = 1.0  # factor on the learning rate after restarts
     restarts: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    resumed: list[int] = field(default_factory=list)  # the steps from which it went on
 
     @classmethod
-    def begin(cls, recipe: Recipe, pairs: LateralPairs, device: torch.device) -> State:
-        """Fresh weights and a fresh optimiser."""
-        architecture = net.resolve(recipe.network, factor=pairs.grid.factor)
-        network = net.build(**architecture, seed=recipe.seed).to(device)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        task = json.dumps([recipe.model_dump(), pairs.identity()], sort_keys=True)
-        digest = hashlib.sha256(task.encode()).hexdigest()
-        return cls(network, architecture, _adam(network, recipe), recipe, digest)
+    def begin(
+        cls,
+        recipe: Recipe,
+        pairs: LateralPairs,
+        device: torch.device,
+        start: Model | None = None,
+    ) -> State:
+        """Fresh weights, or those of `start`, and a fresh optimiser.
 
-    def begin_again(self, recipe: Recipe, pairs: LateralPairs, device: torch.device) -> None:
+        Raises
+        ------
+        UsageError
+            `start` has other channels, or scales where the loss has none or the other way round.
+        """
+        architecture = net.resolve(
+            recipe.network,
+            factor=pairs.grid.factor,
+            channels=pairs.channels,
+            scales=recipe.loss in SPREADS,
+            per_channel=recipe.per_channel,
+        )
+        if start:
+            check_start(start, recipe, pairs.channels)
+            architecture = start.architecture
+        network = net.build(**architecture, seed=recipe.seed)
+        if start:
+            network.load_state_dict(start.network.state_dict())
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.set_share(network, *distributed.share())
+        origin = start.sha256 if start else None
+        task = json.dumps([FORMAT, recipe.model_dump(), pairs.identity(), origin], sort_keys=True)
+        digest = hashlib.sha256(task.encode()).hexdigest()
+        return cls(network, architecture, _adam(network, recipe), recipe, start, digest)
+
+    def begin_again(self, pairs: LateralPairs) -> None:
         """Other weights and half the learning rate; step, time and the best weights go on."""
         self.restarts += 1
         self.slowed /= 2
-        fresh = State.begin(
-            recipe.model_copy(update={"seed": recipe.seed + 1000 * self.restarts}), pairs, device
-        )
+        other = self.recipe.model_copy(update={"seed": self.recipe.seed + 1000 * self.restarts})
+        device = next(self.network.parameters()).device
+        fresh = State.begin(other, pairs, device, self.start)
         self.network, self.optimizer = fresh.network, fresh.optimizer
         self.plateau = Plateau()
 
@@ -70,19 +117,24 @@ class State:
             self.best_loss = self.val_loss
             self.best = {name: t.detach().clone() for name, t in self.network.state_dict().items()}
 
+    @property
+    def size_bytes(self) -> int:
+        """About the size of a checkpoint: the weights, the best ones, and Adam's two moments."""
+        weights: dict[str, Tensor] = self.network.state_dict()
+        return 4 * sum(tensor.nbytes for tensor in weights.values()) + (1 << 20)
+
     def save(self, run: Path) -> None:
         """Write a checkpoint."""
         tensors = {f"network.{k}": t for k, t in self.network.state_dict().items()}
         tensors |= {f"best.{k}": t for k, t in self.best.items()}
         for i, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{k}": torch.as_tensor(t) for k, t in moments.items()}
-        counters = ("step", "seconds", "train_loss", "val_loss", "best_loss", "slowed", "restarts")
-        facts = {name: getattr(self, name) for name in counters}
-        facts |= {"task": self.task, "plateau": asdict(self.plateau), "rows": self.rows}
+        facts = {name: getattr(self, name) for name in COUNTERS}
+        facts |= {"task": self.task, "plateau": asdict(self.plateau)}
         checkpoint.save(run, self.step, tensors, facts)
 
-    def resume(self, run: Path, *, discard: bool = False) -> list[str]:
-        """Take up the newest sound checkpoint, if there is one; returns warnings.
+    def resume(self, run: Path, *, discard: bool = False) -> None:
+        """Take up the newest sound checkpoint, if there is one.
 
         With `discard`, a checkpoint of another recipe or other data is removed instead.
 
@@ -91,34 +143,36 @@ class State:
         OutputError
             The checkpoint belongs to another recipe or other data.
         """
-        found, warnings = checkpoint.load(run)
-        if found is None:
-            return warnings
-        tensors, facts = found
-        if facts.pop("task") != self.task:
-            if discard:
-                checkpoint.clear(run)
-                return ["An interrupted training of another recipe or other data was discarded."]
-            raise OutputError(
-                "an interrupted training of another recipe or other data lies here",
-                where=run,
-                remedy="Repeat the command that began it, choose another folder with --model, "
-                "or discard it with --overwrite",
+        found, damaged = checkpoint.load(run)
+        if found and found[1]["task"] != self.task:
+            _discard(run, agreed=discard)
+            self.warnings.append(
+                "An interrupted training of another recipe or other data was discarded."
             )
-        self.plateau = Plateau(**facts.pop("plateau"))
-        for name, value in facts.items():
-            setattr(self, name, value)
+            return
+        if found:
+            self._take(*found)
+            self.resumed.append(self.step)
+        self.warnings += damaged
+
+    def _take(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Become what a checkpoint holds."""
+        self.plateau = Plateau(**facts["plateau"])
+        for name in COUNTERS:
+            setattr(self, name, facts[name])
         self.network.load_state_dict(_part(tensors, "network."))
         self.best = _part(tensors, "best.")
         adam = self.optimizer.state_dict()
+        parameters = list(self.network.parameters())
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _part(tensors, "adam.").items():
             index, key = name.split(".", 1)
+            if tensor.ndim:  # in the memory order that Adam gave it, for the same rounding
+                tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
             moments.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({**adam, "state": moments})
-        return [*warnings, f"Training went on from step {self.step} of an interrupted run."]
 
-    def model(self, pairs: LateralPairs, warnings: list[str]) -> Model:
+    def model(self, pairs: LateralPairs, judge: Judge) -> Model:
         """The model that was learnt: the best weights, on the CPU.
 
         Raises
@@ -133,6 +187,8 @@ class State:
                 remedy=f"Train longer, or with a --learning-rate below {self.recipe.rate:g}",
             )
         self.network.load_state_dict(self.best)
+        net.set_share(self.network, 0, 1)
+        warnings = [*self.warnings, *self._interruptions(), *judge.doubts(self.network)]
         facts = pairs.facts() | {
             "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "steps": self.step,
@@ -140,6 +196,7 @@ class State:
             "best_validation_loss": self.best_loss,
             "weights": sum(p.numel() for p in self.network.parameters()),
             "restarts": self.restarts,
+            "started_from": self.start.sha256 if self.start else None,
             "warnings": [*warnings, *pairs.doubts()],
             "history": self.rows,
         }
@@ -147,12 +204,31 @@ class State:
             network=self.network.cpu().eval(),
             architecture=self.architecture,
             recipe=self.recipe,
-            affine=pairs.affine,
+            channels=pairs.channels,
             factor=pairs.grid.factor,
             step_um=pairs.grid.step_um,
             pixel_um=pairs.pixel_um,
             facts=facts,
         )
+
+    def _interruptions(self) -> list[str]:
+        if not self.resumed:
+            return []
+        steps = ", ".join(map(str, dict.fromkeys(self.resumed)))
+        return [f"Training went on from step {steps} of an interrupted run."]
+
+
+def _discard(run: Path, *, agreed: bool) -> None:
+    """Remove the checkpoints of something else, if the user has agreed to it."""
+    if not agreed:
+        raise OutputError(
+            "an interrupted training of another recipe or other data lies here",
+            where=run,
+            remedy="Repeat the command that began it, choose another folder with --model, "
+            "or discard it with --overwrite",
+        )
+    if distributed.is_main():
+        checkpoint.clear(run)
 
 
 def _adam(network: nn.Module, recipe: Recipe) -> torch.optim.Adam:

@@ -1,0 +1,91 @@
+"""What a network makes of patches that no step has seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from carescope.pairs import LateralPairs
+from carescope.recipe import Recipe
+from carescope.train.device import tensor
+from carescope.train.losses import LOSSES, SPREADS, mse
+
+#: A mean squared error so many times that of plain interpolation is beyond recovery.
+LOST = 1e6
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Verdict(NamedTuple):
+    """The validation loss; whether the restored patches are flat, or far from all sense."""
+
+    loss: float
+    dead: bool
+    lost: bool
+
+
+class Judge:
+    """The validation patches on a device, and what is asked of them.
+
+    Where the network gives scales too, only its first channels, the mean, can be dead or lost,
+    and be compared with plain interpolation.
+
+    Parameters
+    ----------
+    pairs
+        Whose validation patches these are.
+    recipe
+        Names the loss.
+    device
+        Where the network is.
+    """
+
+    def __init__(self, pairs: LateralPairs, recipe: Recipe, device: torch.device) -> None:
+        batches = pairs.validation()
+        self.inputs = [tensor(inputs, device) for inputs, _ in batches]
+        self.targets = [tensor(targets, device) for _, targets in batches]
+        self.channels = pairs.channels
+        self.loss = LOSSES[recipe.loss]
+        self.plain_loss = mse if recipe.loss in SPREADS else self.loss
+
+    def look(self, network: nn.Module) -> Verdict:
+        """Judge a network."""
+        restored = self._restore(network)
+        loss = self._mean(self.loss, restored)
+        if not math.isfinite(loss):
+            return Verdict(loss, dead=False, lost=False)  # the next step meets it
+        means = [each[:, : self.channels] for each in restored]
+        # A flat band says nothing about life.
+        dead = _flat(means) and not _flat(self.targets)
+        plain = self._mean(mse, self.inputs)
+        return Verdict(loss, dead, lost=0 < plain < self._mean(mse, means) / LOST)
+
+    def doubts(self, network: nn.Module) -> list[str]:
+        """A warning where plain interpolation validates as well as the network."""
+        means = [each[:, : self.channels] for each in self._restore(network)]
+        learnt, plain = (self._mean(self.plain_loss, each) for each in (means, self.inputs))
+        if learnt < plain:
+            return []
+        return [
+            f"The network's validation loss, {learnt:.4g}, is no better than that of plain "
+            f"interpolation, {plain:.4g}. Train longer, or with a lower learning rate."
+        ]
+
+    @torch.no_grad()
+    def _restore(self, network: nn.Module) -> list[Tensor]:
+        network.eval()
+        return [network(inputs).float() for inputs in self.inputs]
+
+    def _mean(self, loss: Loss, restored: list[Tensor]) -> float:
+        pairs = zip(restored, self.targets, strict=True)
+        losses = [loss(each, target).item() for each, target in pairs]
+        return sum(losses) / len(losses)
+
+
+def _flat(batches: list[Tensor]) -> bool:
+    return not any(bool(batch.max() > batch.min()) for batch in batches)
