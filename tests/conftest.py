@@ -1,12 +1,21 @@
-"""Small simulated stacks that several tests share."""
+"""Small simulated stacks that several tests share.
+
+Hypothesis tries the same examples each time; ``HYPOTHESIS_PROFILE=default`` tries others.
+"""
+
+import os
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from carescope import Image, phantoms
 from carescope.physics import blur, psf
 
 VOXEL_UM = (0.8, 0.2, 0.2)
+
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,8 @@ def test_every_field_refuses_nonsense(name):
         {"patch_px": 100},
         {"percentiles": (50, 50)},
         {"network": "resnet"},
+        {"loss": "laplace", "noise": "clean"},
+        {"loss": "gaussian", "network": "isonet1"},
     ],
 )
 def test_impossible_values(bad):

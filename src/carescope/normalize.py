@@ -64,7 +64,11 @@ def fit(image: Image, percentiles: tuple[float, float] = (2.0, 99.8)) -> tuple[A
 
     Time points are pooled, so that a time-lapse cannot flicker.
     """
-    return tuple(_fit(channel, percentiles) for channel in channels(image))
+    several = image.size("C") > 1
+    return tuple(
+        _fit(channel, percentiles, f"channel {number}" if several else "the image")
+        for number, channel in enumerate(channels(image))
+    )
 
 
 def channels(image: Image) -> list[Image]:
@@ -84,14 +88,15 @@ def undo(maps: Sequence[Affine], normalised: Floats) -> Floats:
     return np.stack([one.undo(part) for one, part in zip(maps, normalised, strict=True)])
 
 
-def _fit(channel: Image, percentiles: tuple[float, float]) -> Affine:
+def _fit(channel: Image, percentiles: tuple[float, float], name: str) -> Affine:
     low, high = percentile(channel, percentiles)
     if not high > low:  # sparse structures: most of the image is one value
         low, high = percentile(channel, (0.0, 100.0))
     try:
         return Affine(low, high)
     except InputError as error:
-        raise InputError(error.what, where=channel.source, remedy=error.remedy) from None
+        what = error.what.replace("the image", name, 1)
+        raise InputError(what, where=channel.source, remedy=error.remedy) from None
 
 
 def percentile(image: Image, percents: tuple[float, ...]) -> tuple[float, ...]:

@@ -49,6 +49,15 @@ class Recipe(BaseModel):
     def _consistent(self) -> Self:
         if self.minutes is not None and self.steps is not None:
             raise ValueError("--minutes and --steps exclude each other")
+        if self.noise == "clean" and self.loss in ("laplace", "gaussian"):
+            raise ValueError(
+                "--noise clean learns from targets that are made noisier, which the loss "
+                f"{self.loss} would take for doubt"
+            )
+        if self.network == "isonet1" and self.loss in ("laplace", "gaussian"):
+            raise ValueError(
+                f"the network isonet1 gives no scales, which the loss {self.loss} learns"
+            )
         return self
 
     @field_validator("percentiles")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from carescope import Image, Microscope, Recipe, model, pairs, train
+from carescope.errors import OutputError
 from carescope.jobs.inputs import Optics
 from carescope.jobs.learning import learn
 from carescope.jobs.passes import Shared
@@ -17,13 +18,13 @@ def recipe(**changes):
     return Recipe.of(**(quick | {"steps": 20} | changes))
 
 
-def cut_in_the_second_pass(stack, folder, **more):
+def cut_in_the_second_pass(stack, folder, recipe=recipe(), **more):  # noqa: B008
     def cut(progress):
         if progress.done > 0.8:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        learn(stack, OPTICS, recipe(), folder=folder, watch=cut, **more)
+        learn(stack, OPTICS, recipe, folder=folder, watch=cut, **more)
 
 
 def test_both_passes_share_the_budget_and_one_model_comes_out(stack, tmp_path):
@@ -44,15 +45,19 @@ def test_both_passes_share_the_budget_and_one_model_comes_out(stack, tmp_path):
     assert (tmp_path / "m" / "run" / "history.csv").read_text().splitlines()[-1].startswith("20,")
 
 
-def test_an_interrupted_second_pass_does_not_repeat_the_first(stack, tmp_path, monkeypatch):
-    whole = learn(stack, OPTICS, recipe(), folder=tmp_path / "whole").model
+@pytest.mark.parametrize("network", ["auto", "isonet2"])
+def test_an_interrupted_second_pass_does_not_repeat_the_first(
+    stack, tmp_path, monkeypatch, network
+):
+    own = recipe(network=network)
+    whole = learn(stack, OPTICS, own, folder=tmp_path / "whole").model
 
-    cut_in_the_second_pass(stack, tmp_path / "m")
+    cut_in_the_second_pass(stack, tmp_path / "m", own)
     assert not (tmp_path / "m" / "model.json").exists()
     trained = []
     real = train.fit
     monkeypatch.setattr(train, "fit", lambda made, **k: trained.append(made) or real(made, **k))
-    resumed = learn(stack, OPTICS, recipe(), folder=tmp_path / "m").model
+    resumed = learn(stack, OPTICS, own, folder=tmp_path / "m").model
     assert len(trained) == 1
     assert resumed.sha256 == whole.sha256
 
@@ -73,6 +78,10 @@ def test_the_first_pass_of_other_optics_is_not_taken_up(stack, tmp_path, monkeyp
     real = train.fit
     monkeypatch.setattr(train, "fit", lambda made, **k: trained.append(made) or real(made, **k))
     other = Optics(psf="gaussian", sigma_um=(0.6, 0.2, 0.2))
+    kept = tmp_path / "m" / "run" / "first-pass" / "model.json"
+    with pytest.raises(OutputError, match="interrupted training of another recipe"):
+        learn(stack, other, recipe(), folder=tmp_path / "m")
+    assert kept.exists()
     shared = Shared(overwrite=True)
     again = learn(stack, other, recipe(), folder=tmp_path / "m", shared=shared).model
     assert len(trained) == 2
@@ -119,3 +128,51 @@ def test_the_second_pass_learns_from_some_stacks_of_a_pool(stack, monkeypatch):
     (drafts,) = made_again
     assert list(drafts) == [0, 2, 3, 5]
     assert {draft.shape for draft in drafts.values()} == {(1, 61, 96, 112)}
+
+
+def test_the_second_pass_learns_from_stacks_with_structure(stack, monkeypatch):
+    made_again = []
+    real = pairs.LateralPairs.again
+
+    def again(self, drafts, recipe):
+        made_again.append(drafts)
+        return real(self, drafts, recipe)
+
+    monkeypatch.setattr(pairs.LateralPairs, "again", again)
+    dark = np.random.default_rng(0).normal(100, 4, stack.shape)
+    times = np.stack([dark, dark, stack.array(), dark, dark, dark])
+    learn(Image(times, "TZYX", stack.voxel_um), OPTICS, recipe(steps=4))
+    (drafts,) = made_again
+    assert list(drafts) == [2]
+
+
+def test_where_drafts_hold_nothing_the_first_pass_is_kept_and_said(stack, tmp_path, monkeypatch):
+    def again(self, drafts, recipe):
+        zero = {n: Image(np.zeros_like(d.array()), "CZYX", d.voxel_um) for n, d in drafts.items()}
+        return real(self, zero, recipe)
+
+    real = pairs.LateralPairs.again
+    monkeypatch.setattr(pairs.LateralPairs, "again", again)
+    learnt = learn(stack, OPTICS, recipe(), folder=tmp_path / "m")
+    assert learnt.model.facts["steps"] == 11
+    assert any("no structure from which a second one could learn" in w for w in learnt.warnings)
+    assert [path.name for path in (tmp_path / "m" / "run").iterdir()] == ["history.csv"]
+    assert model.load(tmp_path / "m").sha256 == learnt.model.sha256
+
+
+def test_tensorboard_shows_each_pass_and_member_as_a_run(stack, tmp_path, monkeypatch):
+    asked = []
+    real = train.fit
+
+    def fit(made, tensorboard, **more):
+        asked.append(tensorboard)
+        return real(made, **more)
+
+    monkeypatch.setattr(train, "fit", fit)
+    learn(stack, OPTICS, recipe(steps=2), members=2, shared=Shared(tensorboard=str(tmp_path)))
+    assert [path.removeprefix(f"{tmp_path}/") for path in asked] == [
+        "member-0/first-pass",
+        "member-0/second-pass",
+        "member-1/first-pass",
+        "member-1/second-pass",
+    ]

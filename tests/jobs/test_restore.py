@@ -69,8 +69,13 @@ def test_nothing_is_written_of_what_is_refused(film, several, tmp_path):
         job.restore_file(several, film.select("C", 0), out)
     dark = film.array().copy()
     dark[:, :, 1] = 5
-    with pytest.raises(InputError, match=r"film.tif: the image is constant"):
+    with pytest.raises(InputError, match=r"film.tif: channel 1 is constant"):
         job.restore_file(several, replace(film, data=dark), out)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="channel 1 is constant"):
+        job.restore_files(
+            several, [film, replace(film, data=dark)], [out, tmp_path / "second.ome.tif"]
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -96,7 +96,7 @@ def test_an_existing_model_is_replaced_only_when_asked(folder):
 
 
 def hash_of(m):
-    return hashlib.sha256(safetensors.torch.save(m.network.state_dict())).hexdigest()
+    return hashlib.sha256(m.packed()).hexdigest()
 
 
 def test_a_folder_that_cannot_be_written_is_refused_beforehand(tmp_path):

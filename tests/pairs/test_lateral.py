@@ -257,6 +257,18 @@ def test_stacks_of_another_kind_are_named_all_at_once(stack):
     assert "two.tif has 2 channels, not 1" in caught.value.what
 
 
+def test_a_channel_that_stands_elsewhere_in_another_stack_is_noticed(stack):
+    both = np.stack([stack.array()] * 2)
+
+    def named(*names):
+        return Image(both, "CZYX", stack.voxel_um, names, "+".join(names))
+
+    with pytest.raises(InputError, match=r"GFP\+DAPI has its channels in the order GFP, DAPI, not"):
+        pairs.from_volume([named("DAPI", "GFP"), named("GFP", "DAPI")], Microscope())
+    renamed = [named("DAPI", "GFP"), named("DAPI", "GFP 2"), named("1", "2"), named()]
+    assert len(pairs.from_volume(renamed, Microscope()).pool) == 4
+
+
 def test_every_stack_of_a_pool_gives_patches(stack):
     dark = Image(np.asarray(stack.data) // 2, "ZYX", stack.voxel_um, source="dark.tif")
     small = Image(np.asarray(stack.data)[:, :64, :80], "ZYX", stack.voxel_um, source="small.tif")

@@ -225,6 +225,15 @@ def test_f09_other_channels_are_refused_with_what_the_model_expects(two):
             predict.restore(model(2), image)
 
 
+def test_channels_in_another_order_are_refused_unless_forced(two):
+    trained = model(2)
+    trained.facts["channel_names"] = ["actin", "DNA"]
+    with pytest.raises(InputError, match="order DNA, actin, and the model was trained for actin"):
+        predict.restore(trained, two)
+    assert predict.restore(trained, two, force=True).mean.axes == "CZYX"
+    predict.restore(trained, replace(two, channel_names=("a", "b")))
+
+
 def test_a_block_of_much_takes_no_more_memory():
     """Channels, scales and members make blocks smaller in proportion."""
 

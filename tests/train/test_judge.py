@@ -75,6 +75,16 @@ def test_flat_means_are_death_whatever_the_scales(loss):
     assert not judge.look(network).dead
 
 
+def test_one_flat_channel_is_death_unless_it_should_be_flat(loss):
+    means, targets = INPUTS.copy(), TARGETS.copy()
+    means[:, :, 1] = 0
+    judge, network = judged(loss, means)
+    assert judge.look(network).dead
+    targets[:, :, 1] = 0
+    judge, network = judged(loss, means, pairs=Pairs(targets))
+    assert not judge.look(network).dead
+
+
 def test_means_far_from_all_sense_are_lost_though_the_loss_is_a_number(loss):
     judge, network = judged(loss, TARGETS + 1e6)
     assert judge.look(network).lost

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from carescope.errors import OutputError, UsageError
-from carescope.train import losses, precision
+from carescope.train import history, losses, precision
 from carescope.train.schedule import WARM_UP_STEPS, Plateau, cosine
 from carescope.trust import FAMILIES
 
@@ -148,6 +148,13 @@ def test_bfloat16_trains_nearly_as_float32_and_keeps_float32_weights(fit):
     assert fast.facts["best_validation_loss"] == pytest.approx(
         exact.facts["best_validation_loss"], rel=0.2
     )
+
+
+def test_a_loss_that_was_no_number_stays_in_the_history(tmp_path):
+    row = dict.fromkeys(history.COLUMNS, 1.0)
+    history.write([row | {"val_loss": None}, row | {"train_loss": math.nan}], tmp_path)
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert lines[1:] == ["1,1,1,nan,1", "1,1,nan,1,1"]
 
 
 def test_tensorboard_events_appear(fit, tmp_path):

@@ -44,8 +44,8 @@ def isotropic(given: dict[str, Any]) -> None:
     job.check_written(sources, given["out"], page, given["dtype"], overwrite=shared.overwrite)
     if given["spread"]:
         members = given["ensemble"]
-        job.check_spread(recipe, given["out"], members, overwrite=shared.overwrite)
-    check_learnt(given["model"], shared)
+        job.check_spread(recipe, sources, given["out"], members, overwrite=shared.overwrite)
+    check_learnt(given["model"], shared, optics, recipe)
     stack, warnings = open_given(given, lambda image: optics.grid(image, given["factor"]))
     with Watch(quiet=given["as_json"]) as watch:
         outcome = job.isotropic(
@@ -92,7 +92,7 @@ def train_isotropic(given: dict[str, Any]) -> None:
     from carescope.train import distributed
 
     recipe, optics, shared = _recipe(given), _optics(given), _shared(given)
-    check_learnt(given["model"], shared)
+    check_learnt(given["model"], shared, optics, recipe)
     opened = [
         open_given(given | {"stack": path}, lambda image: optics.grid(image, given["factor"]))
         for path in find_images(given["stacks"])

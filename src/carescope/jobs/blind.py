@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations, product
 from typing import NamedTuple
 
-from carescope.errors import UsageError
+from carescope import normalize
+from carescope.errors import InputError
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.physics import blind
 from carescope.physics.microscope import Microscope
-from carescope.recipe import Recipe
 
 #: Of how many stacks the blur is looked for, at most; they are evenly spread.
 MOST_STACKS = 4
+#: How often it is looked for in others, and when, where nothing can be told.
+MOST_TRIES = 3
+PARTS_OF_TIME = (0.5, 0.25, 0.75)
 
 
 class Found(NamedTuple):
@@ -22,10 +26,11 @@ class Found(NamedTuple):
 
     blur: blind.AxialBlur
     microscope: Microscope
+    unlike: Sequence[str] = ()
 
     @property
     def warnings(self) -> list[str]:
-        """One sentence where nothing was found, so that only the sampling is undone."""
+        """What to think about: that nothing was found, or not the same in all channels."""
         if self.blur.sigma_split_um is None:
             return [
                 f"The axial blur could not be found ({self.blur.reason.rstrip('.')}): only the "
@@ -33,10 +38,10 @@ class Found(NamedTuple):
             ]
         if self.microscope.psf is None:
             return ["The stack is no more blurred along z than across: only sampling is undone."]
-        return []
+        return list(self.unlike)
 
 
-def found_psf(stacks: Sequence[Image], factor: float | None, recipe: Recipe) -> Found:
+def found_psf(stacks: Sequence[Image], factor: float | None) -> Found:
     """Find the axial blur of stacks of one kind, in their middle time points.
 
     Parameters
@@ -45,26 +50,59 @@ def found_psf(stacks: Sequence[Image], factor: float | None, recipe: Recipe) -> 
         Axes ZYX and perhaps C and T, with a voxel size.
     factor
         Restored planes per recorded plane; where None, plane distance over pixel size.
-    recipe
-        What is to be undone.
 
     Raises
     ------
-    UsageError
-        The lateral blur is to be undone too, which cannot be found in this way.
+    InputError
+        Nothing is found, and planes lie as far apart as pixels: there is nothing to restore.
     """
-    if recipe.psf_mode == "full":
-        raise UsageError(
-            "finds how much more a stack is blurred along z than across, and says nothing of the "
-            "lateral blur that --psf-mode full undoes",
-            where="--psf auto",
-            remedy="Name the optics with --psf, or leave --psf-mode out",
-        )
-    some = stacks[:: max(1, -(-len(stacks) // MOST_STACKS))]
-    frames = [image.frames() for image in some]
-    blur = blind.estimate([of_one[len(of_one) // 2] for of_one in frames])
+    blur = _estimated(stacks)
     spacing_um = Grid.of(stacks[0], factor=factor).spacing_um
     psf = blur.psf((spacing_um, *stacks[0].voxel()[1:])) if blur.sigma_split_um else None
     if psf is not None:
         psf = replace(psf, parameters={**psf.parameters, "found_in": "the stack itself"})
-    return Found(blur, Microscope(psf, factor))
+    found = Found(blur, Microscope(psf, factor), _unlike(stacks) if psf else [])
+    if psf is None and Grid.of(stacks[0], factor=factor).factor == 1:
+        raise InputError(
+            "planes are as far apart as pixels, so that only blur could be undone. "
+            f"{found.warnings[0]}",
+            where=stacks[0].source,
+            remedy="Name the optics with --psf, or correct the voxel size with --voxel-um",
+        )
+    return found
+
+
+def _estimated(stacks: Sequence[Image]) -> blind.AxialBlur:
+    """The blur of some stacks in the middle of time, or of others where they do not show it."""
+    every = -(-len(stacks) // MOST_STACKS)
+    times = PARTS_OF_TIME if any(image.size("T") > 1 for image in stacks) else PARTS_OF_TIME[:1]
+    blurs = (
+        blind.estimate([_frame(image, part) for image in stacks[begin::every]])
+        for part, begin in product(times, range(min(every, MOST_TRIES)))
+    )
+    first = next(blurs)
+    if first.sigma_split_um is not None:
+        return first
+    return next((blur for blur in blurs if blur.sigma_split_um is not None), first)
+
+
+def _frame(image: Image, part: float) -> Image:
+    """The stack at a part of the time, axes CZYX."""
+    frames = image.frames()
+    return frames[int(part * len(frames))]
+
+
+def _unlike(stacks: Sequence[Image]) -> list[str]:
+    """A warning where channels are not blurred alike, though one PSF is undone in all of them."""
+    if stacks[0].size("C") == 1:
+        return []
+    blurs = [blind.estimate(one) for one in normalize.channels(_frame(stacks[0], 0.5))]
+    known = [(n, *b.interval_um) for n, b in enumerate(blurs) if b.sigma_split_um and b.interval_um]
+    apart = [(a, b) for a, b in combinations(known, 2) if a[1] > b[2] or b[1] > a[2]]
+    if not apart:
+        return []
+    said = ", ".join(f"channel {n} by {low:.3g} to {high:.3g} um" for n, low, high in known)
+    return [
+        f"Channels are not blurred alike along z ({said}), and one blur is undone in all of them. "
+        "Train each one alone with --channel."
+    ]

@@ -19,6 +19,8 @@ from carescope.read.check import filled, scan
 def find_images(paths: Sequence[Path]) -> list[Path]:
     """The files that paths name: a file itself, and of a folder the TIFFs in it, by name.
 
+    Each is named once.
+
     Raises
     ------
     InputError
@@ -41,7 +43,10 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
                 remedy="Give image files, or the folder they lie in",
             )
         found += inside
-    return found
+    once: dict[Path, Path] = {}
+    for path in found:
+        once.setdefault(path.resolve(), path)
+    return list(once.values())
 
 
 def open_stack(

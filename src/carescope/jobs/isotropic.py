@@ -88,9 +88,10 @@ def isotropic(
     overwrite = shared.overwrite
     page = page or report_path(out)
     named = [Path(stack.source)] if stack.source else []
-    check_written([*named, *optics.files()], out, page, dtype, overwrite=overwrite)
+    read = [*named, *optics.files()]
+    check_written(read, out, page, dtype, overwrite=overwrite)
     if spread:
-        check_spread(recipe, out, members, overwrite=overwrite)
+        check_spread(recipe, read, out, members, overwrite=overwrite)
     learnt = learn(
         stack,
         optics,
@@ -131,7 +132,14 @@ def check_written(
     atomic.check_writable(page, overwrite=overwrite)
 
 
-def check_spread(recipe: Recipe, out: Path, members: int, *, overwrite: bool = False) -> None:
+def check_spread(
+    recipe: Recipe,
+    sources: Sequence[str | Path],
+    out: Path,
+    members: int,
+    *,
+    overwrite: bool = False,
+) -> None:
     """Refuse, before any work, a spread that training would not give or that cannot be written."""
     if recipe.loss not in SPREADS:
         raise UsageError(
@@ -139,7 +147,9 @@ def check_spread(recipe: Recipe, out: Path, members: int, *, overwrite: bool = F
             where="--spread",
             remedy="Train it with --laplace, or leave --spread out",
         )
-    for path in beside(out, members).values():
+    files = list(beside(out, members).values())
+    check_distinct(files, sources)
+    for path in files:
         check_output(path, overwrite=overwrite)
 
 

@@ -10,15 +10,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from carescope import model
-from carescope.errors import ModelError
+from carescope.errors import ModelError, OutputError
 from carescope.files.folder import remove
 from carescope.model import Ensemble, Model
+from carescope.model.folder import member_folder
 from carescope.pairs import LateralPairs
 from carescope.train import distributed, history
 
 
 def kept_or(
-    learn: Callable[[], Model], folder: Path | None, made: LateralPairs, start: Model | None
+    learn: Callable[[], Model],
+    folder: Path | None,
+    made: LateralPairs,
+    start: Model | None,
+    *,
+    overwrite: bool = False,
 ) -> Model:
     """The model that was finished before an interruption, or what `learn` gives.
 
@@ -27,16 +33,31 @@ def kept_or(
     learn
         Trains and saves in `folder`.
     folder
-        Where the model is, if it was finished; one of other pairs or another recipe is removed.
+        Where the model is, if it was finished.
     made, start
         The pairs, under their recipe, and the model to begin with.
+    overwrite
+        Remove a model of other pairs or another recipe; a damaged one is removed in any case.
+
+    Raises
+    ------
+    OutputError
+        What was finished there is of other pairs or another recipe.
     """
     kept, damaged = _finished(folder, made, start)
-    stale = kept is None and folder is not None and (folder / model.DESCRIPTION).exists()
-    was_kept, is_stale = distributed.told([kept is not None, stale])
+    there = folder is not None and (folder / model.DESCRIPTION).exists()
+    was_kept, is_other = distributed.told([kept is not None, there and not (kept or damaged)])
     if was_kept and kept:
         return kept
-    if is_stale:
+    if is_other and not overwrite:
+        raise OutputError(
+            "what was finished of an interrupted training of another recipe or other data lies "
+            "here",
+            where=folder,
+            remedy="Repeat the command that began it, choose another folder with --model, "
+            "or discard it with --overwrite",
+        )
+    if folder and any(distributed.told([there])):
         clear([folder])
     learnt = learn()
     learnt.facts["warnings"] = [*damaged, *learnt.facts["warnings"]]
@@ -44,10 +65,13 @@ def kept_or(
 
 
 def keep(made: Model | Ensemble, folder: Path | None, overwrite: bool) -> None:
-    """Save a model and the history of all its passes."""
+    """Save a model, or all of an ensemble, and the history of all passes."""
     if folder and distributed.is_main():
-        if isinstance(made, Model):
-            history.write(made.facts["history"], folder / "run")
+        places = [folder]
+        if isinstance(made, Ensemble):
+            places = [folder / member_folder(number) for number in range(len(made.members))]
+        for member, place in zip(made.members, places, strict=True):
+            history.write(member.facts["history"], place / "run")
         model.save(made, folder, overwrite=overwrite)
     distributed.wait()
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from carescope import model, pairs, train
 from carescope.errors import UsageError
+from carescope.grid import Grid
 from carescope.image import Image
 from carescope.jobs.blind import Found, found_psf
 from carescope.jobs.inputs import Optics
@@ -18,7 +19,6 @@ from carescope.model import Ensemble, Model
 from carescope.model.folder import member_folder
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
-from carescope.train import distributed
 
 
 class Learnt(NamedTuple):
@@ -71,12 +71,12 @@ def learn(
         Told of every step.
     """
     shared = shared or Shared()
-    check_learnt(folder, shared)
+    check_learnt(folder, shared, optics, recipe)
     images = [stacks] if isinstance(stacks, Image) else list(stacks)
-    found = found_psf(images, factor, recipe) if optics.psf == "auto" else None
+    starts = _starts(start, members, recipe, images[0], factor)
+    found = found_psf(images, factor) if optics.psf == "auto" else None
     scope = found.microscope if found else optics.microscope(images[0], factor)
     made = pairs.from_volume(images, scope, recipe)
-    starts = _starts(start, members, made)
     with train.alone(folder / "run" if folder else None):
         learnt: Model | Ensemble
         if members == 1:
@@ -86,8 +86,15 @@ def learn(
     return Learnt(learnt, made, found)
 
 
-def check_learnt(folder: Path | None, shared: Shared) -> None:
+def check_learnt(folder: Path | None, shared: Shared, optics: Optics, recipe: Recipe) -> None:
     """Refuse, before any work, training that could not begin or be kept."""
+    if recipe.psf_mode == "full" and optics.psf == "auto":
+        raise UsageError(
+            "finds how much more a stack is blurred along z than across, and says nothing of the "
+            "lateral blur that --psf-mode full undoes",
+            where="--psf auto",
+            remedy="Name the optics with --psf, or leave --psf-mode out",
+        )
     train.choose_device(shared.device)
     if shared.tensorboard is not None:
         train.check_board(shared.tensorboard)
@@ -117,26 +124,29 @@ def _ensemble(
     watch: Watch | None,
     starts: Sequence[Model | None],
 ) -> Ensemble:
-    """Several networks from their own seeds; those finished before an interruption are kept."""
+    """Several networks from their own seeds; those finished before an interruption are kept.
+
+    They are learnt in run/, so that what `folder` holds stays until all of them are finished.
+    """
     recipe = made.recipe
-    places = [folder / member_folder(m) if folder else None for m in range(members)]
-    finished = folder is not None and (folder / model.DESCRIPTION).exists()
-    if folder and any(distributed.told([finished])):  # to be replaced as a whole
-        clear([folder / model.DESCRIPTION, *places])
+    places = [folder / "run" / member_folder(m) if folder else None for m in range(members)]
     minutes = {} if recipe.seconds is None else {"minutes": recipe.seconds / 60 / members}
     learnt = []
     for m, (place, start) in enumerate(zip(places, starts, strict=True)):
-        own = recipe.model_copy(update={"seed": recipe.seed + m, **minutes})
+        own = recipe.model_copy(update={"seed": (recipe.seed + m) % 2**32, **minutes})
         mine = made.under(own)
         told = scaled(watch, m / members, (m + 1) / members)
-        again = partial(_one, mine, shared, place, told, start)
-        learnt.append(kept_or(again, place, mine, start))
+        again = partial(_one, mine, shared.within(member_folder(m)), place, told, start)
+        learnt.append(kept_or(again, place, mine, start, overwrite=shared.overwrite))
     ensemble = Ensemble(tuple(learnt))
     keep(ensemble, folder, shared.overwrite)
+    clear(places)
     return ensemble
 
 
-def _starts(folder: Path | None, members: int, made: LateralPairs) -> list[Model | None]:
+def _starts(
+    folder: Path | None, members: int, recipe: Recipe, stack: Image, factor: float | None
+) -> list[Model | None]:
     """What each member begins with: its counterpart in an ensemble, or one model for all."""
     if folder is None:
         return [None] * members
@@ -147,10 +157,13 @@ def _starts(folder: Path | None, members: int, made: LateralPairs) -> list[Model
             where=folder,
             remedy=f"Give --ensemble {len(start.members)}, or one of its members with --from",
         )
-    if abs(start.factor / made.grid.factor - 1) > pairs.TOLERANCE:
+    for one in start.members:
+        train.check_start(one, recipe, stack.size("C"))
+    wanted = Grid.of(stack, factor=factor).factor
+    if abs(start.factor / wanted - 1) > pairs.TOLERANCE:
         raise UsageError(
             f"was learnt for {start.factor:.3g} planes to each recorded one, and this stack has "
-            f"{made.grid.factor:.3g}",
+            f"{wanted:.3g}",
             where=folder,
             remedy="Correct --voxel-um, or train without --from",
         )

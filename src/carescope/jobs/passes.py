@@ -8,7 +8,8 @@ a network that goes on with them meets what it will be applied to.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,17 +18,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from carescope import predict, read, train
+from carescope.errors import InputError
+from carescope.files.folder import make, remove
 from carescope.image import Image
 from carescope.jobs.kept import clear, keep, kept_or
 from carescope.model import Model
 from carescope.pairs import LateralPairs
 from carescope.recipe import Recipe
+from carescope.train import distributed
 from carescope.write import tiff
 
 #: Share of the budget that the first pass takes.
 FIRST_SHARE = 0.55
 #: Of how many stacks the second pass learns from a restoration, at most.
 MOST_DRAFTS = 4
+DRAFTS_ARE_EMPTY = (
+    "The first pass restored no structure from which a second one could learn, and was kept as it "
+    "was. Train longer, or look whether the optics are right."
+)
 
 Watch = Callable[[train.Progress], None]
 
@@ -39,6 +47,12 @@ class Shared(NamedTuple):
     tensorboard: str | None = None
     overwrite: bool = False
     workers: int | None = None
+
+    def within(self, name: str) -> Shared:
+        """The same for a part of the training, which TensorBoard shows as a run of its own."""
+        if self.tensorboard is None:
+            return self
+        return self._replace(tensorboard=str(Path(self.tensorboard) / name))
 
     def fit(
         self,
@@ -88,23 +102,66 @@ def in_two_passes(
     places = [run / name if run else None for name in ("first-pass", "second-pass")]
     told = scaled(watch, 0, FIRST_SHARE)
     before = made.under(first)
-    draft = kept_or(lambda: shared.fit(before, places[0], told, start), places[0], before, start)
-    with tempfile.TemporaryDirectory() as place:
-        after = made.again(_drafts(draft, made, Path(place)), second)
+    draft = kept_or(
+        lambda: shared.within("first-pass").fit(before, places[0], told, start),
+        places[0],
+        before,
+        start,
+        overwrite=shared.overwrite,
+    )
+    with _room_for_drafts(run) as place:
+        after = _again(made, _drafts(draft, made, place), second)
         then = scaled(watch, FIRST_SHARE, 1, draft.facts)
-        last = kept_or(lambda: shared.fit(after, places[1], then, draft), places[1], after, draft)
+        if after is None:
+            last = draft
+            last.facts["warnings"] = [DRAFTS_ARE_EMPTY, *draft.facts["warnings"]]
+        else:
+            last = kept_or(
+                lambda: shared.within("second-pass").fit(after, places[1], then, draft),
+                places[1],
+                after,
+                draft,
+                overwrite=shared.overwrite,
+            )
+            last.facts = _joined(draft.facts, last.facts)
     last.recipe = recipe
-    last.facts = _joined(draft.facts, last.facts)
     keep(last, folder, shared.overwrite)
     clear(places)  # they were kept for an interruption alone
     return last
 
 
+@contextmanager
+def _room_for_drafts(run: Path | None) -> Iterator[Path]:
+    """An empty folder of this process: in the run, or among temporary files where nothing is kept.
+
+    What a killed process left in it is removed.
+    """
+    if run is None:
+        with tempfile.TemporaryDirectory() as place:
+            yield Path(place)
+        return
+    mine = run / f"drafts-{distributed.share()[0]}"
+    remove(mine)
+    try:
+        yield make(mine)
+    finally:
+        remove(mine)
+
+
+def _again(made: LateralPairs, drafts: dict[int, Image], recipe: Recipe) -> LateralPairs | None:
+    """The pairs of the second pass, or None where the drafts hold nothing to learn from."""
+    try:
+        return made.again(drafts, recipe)
+    except InputError:
+        return None
+
+
 def _drafts(draft: Model, made: LateralPairs, place: Path) -> dict[int, Image]:
-    """Restorations of some stacks, evenly spread over the pool, kept on disk."""
-    count = min(MOST_DRAFTS, len(made.pool))
+    """Restorations of some stacks with structure, evenly spread over the pool, kept on disk."""
+    numbers = made.with_structure()
     drafts = {}
-    for number in np.linspace(0, len(made.pool) - 1, count).round().astype(int):
+    for at in np.linspace(0, len(numbers) - 1, min(MOST_DRAFTS, len(numbers))).round().astype(int):
+        number = numbers[at]
         source = made.pool[number]
         path = place / f"draft-{number}.ome.tif"
         axes, shape = predict.layout(source.stack, source.grid)
@@ -113,7 +170,7 @@ def _drafts(draft: Model, made: LateralPairs, place: Path) -> dict[int, Image]:
             fill = partial(_fill, pixels)
             predict.restore_into(fill, draft, source.stack, source.grid, maps=source.maps)
         restored = read.open(path, axes="CZYX")
-        drafts[int(number)] = replace(restored, source=source.stack.source)
+        drafts[number] = replace(restored, source=source.stack.source)
     return drafts
 
 

@@ -16,6 +16,7 @@ from carescope.files.folder import check_makeable, make
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.model import Ensemble, Model
+from carescope.normalize import Affine
 from carescope.write import tiff
 
 DTYPES = ("float32", "uint8", "uint16", "int16")
@@ -105,6 +106,7 @@ def restore_file(
     dtype: str = "float32",
     overwrite: bool = False,
     force: bool = False,
+    maps: Sequence[Affine] | None = None,
     provenance: dict[str, str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> Written:
@@ -125,6 +127,8 @@ def restore_file(
         Replace files that are there.
     force
         Go on where the geometry is not the model's.
+    maps
+        What normalises each channel, where that is known already.
     provenance
         More to write into the metadata.
     watch
@@ -142,7 +146,7 @@ def restore_file(
     for path in extra.values():
         check_output(path, overwrite=overwrite)
     grid = predict.geometry(model, stack, force=force)
-    maps = normalize.fit(stack, model.recipe.percentiles)
+    maps = maps or normalize.fit(stack, model.recipe.percentiles)
     axes, shape = predict.layout(stack, grid)
     facts = predict.provenance(model, stack) | (provenance or {})
     with ExitStack() as files:
@@ -170,7 +174,10 @@ def restore_file(
             for name, pixels in layers.items():
                 pixels[place] = getattr(part, name)
 
-        predict.restore_into(keep, model, stack, grid, maps=maps, watch=watch)
+        disagreement = "disagreement" in layers
+        predict.restore_into(
+            keep, model, stack, grid, maps=maps, disagreement=disagreement, watch=watch
+        )
     image, clipped = read.open(out, axes=axes), layers["mean"].clipped
     return Written(out, image, grid, clipped, extra.get("scale"), extra.get("disagreement"))
 
@@ -207,15 +214,17 @@ def restore_files(
     watch
         Called with the share of all that is done.
     """
+    maps = []
     for stack in stacks:
         predict.geometry(model, stack, force=force)
+        maps.append(normalize.fit(stack, model.recipe.percentiles))
     done: list[Written] = []
 
     def tell(share: float) -> None:
         if watch:
             watch((len(done) + share) / len(stacks))
 
-    for stack, target in zip(stacks, targets, strict=True):
+    for stack, target, known in zip(stacks, targets, maps, strict=True):
         make(target.parent)
         done.append(
             restore_file(
@@ -226,6 +235,7 @@ def restore_files(
                 dtype=dtype,
                 overwrite=overwrite,
                 force=force,
+                maps=known,
                 provenance=provenance,
                 watch=tell,
             )

@@ -16,7 +16,7 @@ from carescope.recipe import Recipe
 SCHEMA = 1
 DESCRIPTION = "model.json"
 _OWN_HASH = "description_sha256"
-_COPY_AGAIN = "Copy the whole model folder again"
+_COPY_AGAIN = "Copy the whole model folder again, or train it again"
 
 
 class _Described(BaseModel):

@@ -18,7 +18,7 @@ import carescope
 from carescope import net
 from carescope.errors import ModelError, OutputError
 from carescope.files import atomic
-from carescope.files.folder import check_makeable, make, read_bytes
+from carescope.files.folder import check_makeable, make, read_bytes, remove
 from carescope.model.description import (
     DESCRIPTION,
     SCHEMA,
@@ -55,7 +55,8 @@ def check_absent(folder: Path, *, overwrite: bool = False) -> None:
 def save(model: Model | Ensemble, folder: str | Path, *, overwrite: bool = False) -> None:
     """Write a model or an ensemble; the folder counts as one only once its model.json is there.
 
-    Members of an ensemble that lie in the folder already are left as they are.
+    Members of an ensemble that lie in the folder already are left as they are; what else of a
+    model that was there before would only mislead is removed.
 
     Raises
     ------
@@ -65,13 +66,16 @@ def save(model: Model | Ensemble, folder: str | Path, *, overwrite: bool = False
     folder = Path(folder)
     check_absent(folder, overwrite=overwrite)
     make(folder)
+    before = _parts(folder)
     if isinstance(model, Ensemble):
         _save_members(model, folder, overwrite=overwrite)
-        return
-    content = model.packed()
-    description = _description(model, content)
-    atomic.write_bytes(folder / WEIGHTS, content, overwrite=True)
-    atomic.write_text(folder / DESCRIPTION, text_of(description), overwrite=True)
+    else:
+        content = model.packed()
+        atomic.write_bytes(folder / WEIGHTS, content, overwrite=True)
+        description = _description(model, content)
+        atomic.write_text(folder / DESCRIPTION, text_of(description), overwrite=True)
+    for name in before - _parts(folder):
+        remove(folder / name)
 
 
 def save_ensemble(folder: str | Path, *, overwrite: bool = False) -> Ensemble:
@@ -122,8 +126,10 @@ def _save_members(ensemble: Ensemble, folder: Path, *, overwrite: bool) -> None:
     listed = []
     for number, member in enumerate(ensemble.members):
         name = member_folder(number)
-        if not _holds(folder / name, member):
-            save(member, folder / name, overwrite=overwrite)
+        there = _sound(folder / name)
+        if there is None or text_of(there) != text_of(_description(member, member.packed())):
+            mine = there is None or there.weights_sha256 == member.sha256
+            save(member, folder / name, overwrite=overwrite or mine)
         listed.append(MemberDescription(folder=name, sha256=member.sha256))
     description = EnsembleDescription(
         schema_version=SCHEMA, carescope_version=carescope.__version__, members=listed
@@ -131,14 +137,25 @@ def _save_members(ensemble: Ensemble, folder: Path, *, overwrite: bool) -> None:
     atomic.write_text(folder / DESCRIPTION, text_of(description), overwrite=True)
 
 
-def _holds(folder: Path, member: Model) -> bool:
-    """Whether a folder holds this very model, sound."""
+def _parts(folder: Path) -> set[str]:
+    """What the model in a folder consists of beside its model.json; nothing where there is none."""
+    try:
+        description = describe(folder)
+    except ModelError:
+        return set()
+    if isinstance(description, EnsembleDescription):
+        return {member.folder for member in description.members}
+    return {WEIGHTS}
+
+
+def _sound(folder: Path) -> ModelDescription | None:
+    """What the model in a folder is; None where there is no sound one."""
     try:
         description = describe(folder)
         _load_model(folder, description)
     except ModelError:
-        return False
-    return text_of(description) == text_of(_description(member, member.packed()))
+        return None
+    return description if isinstance(description, ModelDescription) else None
 
 
 def _description(model: Model, weights: bytes) -> ModelDescription:

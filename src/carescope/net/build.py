@@ -62,12 +62,16 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return make(ndim, channels, **options)
+            network = make(ndim, channels, **options)
         except TypeError as error:
             raise UsageError(
                 f"the network {name} cannot be built from {options}: {error}",
                 remedy="Remove or correct the options of the network",
             ) from error
+    if ndim == 3:
+        return network
+    # The faster order in memory; rounding depends on it, so that all networks have the same.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _separate(ndim: int, channels: int, part: dict[str, Any] | None = None) -> Separate:

@@ -12,6 +12,18 @@ from carescope.image import Image
 TOLERANCE = 0.02
 
 
+def out_of_place(names: Sequence[str], expected: Sequence[str]) -> bool:
+    """Whether a channel of one image stands in another place in the other one, by its name.
+
+    Names that only one of them knows say nothing: who renames a channel does not move it.
+    """
+    both = set(names) & set(expected)
+    return any(
+        (one in both or other in both) and one != other
+        for one, other in zip(names, expected, strict=False)
+    )
+
+
 def check_alike(images: Sequence[Image], grids: Sequence[Grid]) -> None:
     """Refuse stacks that differ from the first one, naming all of them at once.
 
@@ -25,7 +37,7 @@ def check_alike(images: Sequence[Image], grids: Sequence[Grid]) -> None:
     Raises
     ------
     InputError
-        Some have another number of channels, another factor or another pixel size.
+        Some have another number or order of channels, another factor or another pixel size.
     """
     first, one = images[0], grids[0]
     odd = []
@@ -33,6 +45,9 @@ def check_alike(images: Sequence[Image], grids: Sequence[Grid]) -> None:
         differs = []
         if image.size("C") != first.size("C"):
             differs.append(f"{image.size('C')} channels, not {first.size('C')}")
+        elif out_of_place(image.channel_names, first.channel_names):
+            names = (", ".join(one.channel_names) for one in (image, first))
+            differs.append("its channels in the order {}, not {}".format(*names))
         if abs(grid.factor / one.factor - 1) > TOLERANCE:
             differs.append(f"a factor of {grid.factor:.3g}, not {one.factor:.3g}")
         if abs(image.voxel()[2] / first.voxel()[2] - 1) > TOLERANCE:

@@ -24,7 +24,7 @@ from carescope.pairs.agree import check_alike
 from carescope.pairs.degrade import RECORRUPTION, degrade, recorrupted
 from carescope.pairs.doubts import doubts
 from carescope.pairs.places import Places
-from carescope.pairs.regions import CELL_PX, LEVEL, thresholds
+from carescope.pairs.regions import CELL_PX, no_structure
 from carescope.pairs.source import Floats, Source, sources
 from carescope.physics.microscope import Kernels, Microscope
 from carescope.recipe import Recipe
@@ -71,7 +71,7 @@ class LateralPairs:
         self.validation_shape = (min(side, int(rows - rows % CELL_PX)), min(side, int(columns)))
         self._centres = Places([s.foreground(s.training, self.patch_shape) for s in pool])
         if not len(self._centres):
-            raise _nothing(self.pool)
+            raise no_structure(pool[0].maps, pool[0].stack.source)
         band = Places([s.foreground(s.validating, self.validation_shape) for s in pool])
         self._band_is_empty = not len(band)
         if self._band_is_empty:
@@ -97,6 +97,10 @@ class LateralPairs:
     def pixel_um(self) -> float:
         """Lateral pixel size of the first stack."""
         return self.pool[0].stack.voxel()[2]
+
+    def with_structure(self) -> list[int]:
+        """The numbers of those stacks of the pool that hold something to learn from."""
+        return [number for number, found in enumerate(self._centres.centres) if len(found)]
 
     def identity(self) -> list[object]:
         """What a resumed run must find unchanged."""
@@ -245,16 +249,6 @@ class LateralPairs:
         )
 
 
-def _nothing(pool: Sequence[Source]) -> InputError:
-    levels = " and ".join(f"{t:g}" for t in thresholds(pool[0].maps))
-    return InputError(
-        f"no patch holds structure: none exceeds {levels}, which is {LEVEL:.0%} of the way "
-        "up the range that normalises it",
-        where=pool[0].stack.source,
-        remedy="Give a stack with structure away from the right-hand border",
-    )
-
-
 def from_volume(
     stacks: Image | Sequence[Image], scope: Microscope, recipe: Recipe | None = None
 ) -> LateralPairs:
@@ -294,7 +288,8 @@ def from_volume(
                 "planes are as far apart as pixels, and the point-spread function is no longer "
                 "along z than across: there is nothing to restore",
                 where=image.source,
-                remedy="Undo the lateral blur too with --psf-mode full, or correct the optics",
+                remedy="Name the optics with --psf and undo the lateral blur too with --psf-mode "
+                "full, or correct them",
             )
         pool += sources(image, grid, kernels, recipe)
     return LateralPairs(pool, recipe, scope, images)

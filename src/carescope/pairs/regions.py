@@ -121,3 +121,14 @@ def foreground(
 def thresholds(maps: Sequence[Affine]) -> list[float]:
     """The grey level in each channel that foreground exceeds."""
     return [one.low + LEVEL * one.width for one in maps]
+
+
+def no_structure(maps: Sequence[Affine], where: str | None) -> InputError:
+    """The error for a stack, or several, without any foreground."""
+    levels = " and ".join(f"{t:g}" for t in thresholds(maps))
+    return InputError(
+        f"no patch holds structure: none exceeds {levels}, which is {LEVEL:.0%} of the way "
+        "up the range that normalises it",
+        where=where,
+        remedy="Give a stack with structure away from the right-hand border",
+    )

@@ -156,15 +156,20 @@ def _fitted(models: list[Folded]) -> AxialBlur:
     if not reason and low == 0:
         sigma_um = 0.0
     return AxialBlur(
-        None if reason else sigma_um,
-        (low, high),
-        SIGMA_CUTOFF / max(cutoff for *_, cutoff in fits),
+        None if reason else _rounded(sigma_um),
+        (_rounded(low), _rounded(high)),
+        _rounded(SIGMA_CUTOFF / max(cutoff for *_, cutoff in fits)),
         reason,
         misfit,
         trials,
         misfits[1:],
         tuple(curve for curve, *_ in fits),
     )
+
+
+def _rounded(sigma_um: float) -> float:
+    """To four digits, which every processor finds alike: a training that goes on asks for that."""
+    return float(f"{sigma_um:.4g}")
 
 
 def _misfit(models: list[Folded], designs: Sequence[Floats], powers: list[Floats]) -> float:

@@ -48,7 +48,13 @@ class Estimate(NamedTuple):
 
 
 def restore_block(
-    model: Model | Ensemble, stack: Image, grid: Grid, maps: Sequence[Affine], block: Block
+    model: Model | Ensemble,
+    stack: Image,
+    grid: Grid,
+    maps: Sequence[Affine],
+    block: Block,
+    *,
+    disagreement: bool = True,
 ) -> Estimate:
     """Restore one block: the restored xz and yz slices as one (CARE, Fig. 3a).
 
@@ -67,6 +73,8 @@ def restore_block(
         What normalises each channel: `carescope.normalize.fit` with the recipe's percentiles.
     block
         Planes, rows and columns of the restored volume, each slice with start and stop.
+    disagreement
+        Whether to find that of an ensemble's members.
 
     Returns
     -------
@@ -85,7 +93,8 @@ def restore_block(
     for one, member in zip(members, model.members, strict=True):
         one[:] = _fused(_views(member, seen, near), model)
     del seen
-    return _grey(_fused(members, model), _disagreement(members, model), model, maps)
+    differ = _disagreement(members, model) if disagreement else None
+    return _grey(_fused(members, model), differ, model, maps)
 
 
 def _window(kept: slice, size: int, reach: int, cell: int) -> Indices:

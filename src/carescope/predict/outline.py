@@ -9,6 +9,7 @@ from carescope.errors import InputError
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.model import Ensemble, Model
+from carescope.pairs.agree import out_of_place
 
 #: Relative difference of step/pixel ratios that rounding in metadata explains.
 RATIO_TOLERANCE = 0.02
@@ -30,7 +31,8 @@ def geometry(model: Model | Ensemble, stack: Image, *, force: bool = False) -> G
     stack
         Axes ZYX, with C, T or both, in any order.
     force
-        Go on where plane distance and pixel size have another ratio than the model's.
+        Go on where plane distance and pixel size have another ratio than the model's, or
+        channels by their names another order.
 
     Raises
     ------
@@ -39,6 +41,14 @@ def geometry(model: Model | Ensemble, stack: Image, *, force: bool = False) -> G
     """
     grid = Grid.of(stack, factor=model.factor)
     _check_channels(model, stack)
+    names = model.facts.get("channel_names", ())
+    if out_of_place(stack.channel_names, names) and not force:
+        raise InputError(
+            f"has channels in the order {', '.join(stack.channel_names)}, and the model was "
+            f"trained for {', '.join(names)}",
+            where=stack.source,
+            remedy="Reorder the channels, or go on with --force if they are named wrongly",
+        )
     pixel = stack.voxel()[2]
     ratio, trained = grid.step_um / pixel, model.step_um / model.pixel_um
     if abs(ratio / trained - 1) > RATIO_TOLERANCE and not force:

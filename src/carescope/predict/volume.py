@@ -128,6 +128,7 @@ def restore_into(
     *,
     maps: Sequence[Affine] | None = None,
     memory_bytes: int = WORKING_MEMORY_BYTES,
+    disagreement: bool = True,
     watch: Callable[[float], None] | None = None,
 ) -> None:
     """Restore block by block, handing each block to `keep`; memory stays bounded.
@@ -143,6 +144,8 @@ def restore_into(
         time points together.
     memory_bytes
         What a block may take while it is restored.
+    disagreement
+        Whether to find that of an ensemble's members, which takes a while.
     watch
         Called with the share that is done, 0 to 1.
     """
@@ -152,7 +155,7 @@ def restore_into(
     frames = stack.frames()
     for time, frame in enumerate(frames):
         for number, block in enumerate(blocks):
-            part = restore_block(model, frame, grid, maps, block)
+            part = restore_block(model, frame, grid, maps, block, disagreement=disagreement)
             keep(_place(stack, time, block), part if "C" in stack.axes else _alone(part))
             if watch:
                 watch((time + (number + 1) / len(blocks)) / len(frames))

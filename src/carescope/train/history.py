@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,8 +93,12 @@ class History:
             self._board.close()
 
 
-def write(rows: Sequence[Mapping[str, float]], run: Path) -> None:
-    """Write rows as history.csv into a run folder, which is made where it is missing."""
-    lines = [",".join(f"{row[c]:.6g}" for c in COLUMNS) for row in rows]
+def write(rows: Sequence[Mapping[str, float | None]], run: Path) -> None:
+    """Write rows as history.csv into a run folder, which is made where it is missing.
+
+    A loss that was no number is None in rows that were read from a model.
+    """
+    told = [[math.nan if row[c] is None else row[c] for c in COLUMNS] for row in rows]
+    lines = [",".join(f"{value:.6g}" for value in row) for row in told]
     text = "\n".join([",".join(COLUMNS), *lines, ""])
     atomic.write_text(folder.make(run) / "history.csv", text, overwrite=True)

@@ -22,7 +22,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Verdict(NamedTuple):
-    """The validation loss; whether the restored patches are flat, or far from all sense."""
+    """The validation loss; whether a restored channel is flat, or all is far from all sense."""
 
     loss: float
     dead: bool
@@ -61,7 +61,8 @@ class Judge:
             return Verdict(loss, dead=False, lost=False)  # the next step meets it
         means = [each[:, : self.channels] for each in restored]
         # A flat band says nothing about life.
-        dead = _flat(means) and not _flat(self.targets)
+        pairs = zip(_flat(means), _flat(self.targets), strict=True)
+        dead = any(restored and not target for restored, target in pairs)
         plain = self._mean(mse, self.inputs)
         return Verdict(loss, dead, lost=0 < plain < self._mean(mse, means) / LOST)
 
@@ -87,5 +88,7 @@ class Judge:
         return sum(losses) / len(losses)
 
 
-def _flat(batches: list[Tensor]) -> bool:
-    return not any(bool(batch.max() > batch.min()) for batch in batches)
+def _flat(batches: list[Tensor]) -> list[bool]:
+    """For each channel whether it holds one value only."""
+    together = torch.cat([batch.transpose(0, 1).flatten(1) for batch in batches], dim=1)
+    return [bool(one.max() == one.min()) for one in together]

@@ -92,7 +92,7 @@ class State:
         network = net.build(**architecture, seed=recipe.seed)
         if start:
             network.load_state_dict(start.network.state_dict())
-        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(device)
         net.set_share(network, *distributed.share())
         origin = start.sha256 if start else None
         task = json.dumps([FORMAT, recipe.model_dump(), pairs.identity(), origin], sort_keys=True)
@@ -103,7 +103,8 @@ class State:
         """Other weights and half the learning rate; step, time and the best weights go on."""
         self.restarts += 1
         self.slowed /= 2
-        other = self.recipe.model_copy(update={"seed": self.recipe.seed + 1000 * self.restarts})
+        seed = (self.recipe.seed + 1000 * self.restarts) % 2**32
+        other = self.recipe.model_copy(update={"seed": seed})
         device = next(self.network.parameters()).device
         fresh = State.begin(other, pairs, device, self.start)
         self.network, self.optimizer = fresh.network, fresh.optimizer
