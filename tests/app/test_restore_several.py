@@ -232,8 +232,8 @@ def test_ctrl_c_leaves_none_of_the_three(carescope, contents, stacks, tmp_path, 
 
     restore = volume.restore_block
 
-    def once(*arguments):
-        restore(*arguments)
+    def once(*arguments, **named):
+        restore(*arguments, **named)
         raise KeyboardInterrupt
 
     saved(tmp_path / "m", range(2))

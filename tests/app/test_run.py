@@ -326,8 +326,8 @@ def test_ctrl_c_while_restoring_leaves_no_half_file(
 
     restore = volume.restore_block
 
-    def once(*arguments):
-        restore(*arguments)
+    def once(*arguments, **named):
+        restore(*arguments, **named)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(volume, "restore_block", once)
