@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -14,6 +15,21 @@ Size = int | tuple[int, ...]
 # By number of spatial axes. Any: torch wants the sizes as tuples of exactly that many.
 _CONVOLUTION: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 _MAX_POOL: dict[int, Any] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "linear": nn.Identity,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "softplus": nn.Softplus,
+    "softsign": nn.Softsign,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "swish": nn.SiLU,
+}
+"""Activations by the names that Keras has for them as well."""
 
 
 def per_axis(size: Size, ndim: int, name: str) -> tuple[int, ...]:
@@ -69,11 +85,32 @@ def convolution(ndim: int, channels_in: int, channels_out: int, kernel: Size) ->
     return layer
 
 
+def activated(name: str) -> nn.Module:
+    """Return the activation of that name.
+
+    Raises
+    ------
+    UsageError
+        It is none of `ACTIVATIONS`.
+    """
+    if name not in ACTIVATIONS:
+        raise UsageError(
+            f"there is no activation {name!r}",
+            remedy=f"Choose one of {', '.join(ACTIVATIONS)}",
+        )
+    return ACTIVATIONS[name]()
+
+
 def block(
-    ndim: int, channels_in: int, channels_out: int, kernel: Size, dropout: float = 0.0
+    ndim: int,
+    channels_in: int,
+    channels_out: int,
+    kernel: Size,
+    dropout: float = 0.0,
+    activation: str = "relu",
 ) -> nn.Sequential:
-    """Return a convolution, its ReLU, and dropout of single features where it is above 0."""
-    layers = [convolution(ndim, channels_in, channels_out, kernel), nn.ReLU()]
+    """Return a convolution, its activation, and dropout of single features where it is above 0."""
+    layers = [convolution(ndim, channels_in, channels_out, kernel), activated(activation)]
     if dropout > 0:
         layers.append(Dropout(dropout))
     return nn.Sequential(*layers)

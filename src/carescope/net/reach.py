@@ -69,14 +69,14 @@ def reach(network: nn.Module, ndim: int | None = None) -> tuple[int, ...]:
     Parameters
     ----------
     network
-        Takes (batch, channel, [Z,] Y, X) and returns the same space.
+        Takes (batch, channel, [Z,] Y, X) and returns the same space, or without Z.
     ndim
         Spatial axes, for a network without the attribute ``grid``; 2 unless given.
 
     Returns
     -------
     tuple of int
-        Pixels per spatial axis.
+        Pixels per spatial axis; 0 along a Z that the output lacks, which must never be cut.
 
     Raises
     ------
@@ -120,6 +120,10 @@ def _stain(network: nn.Module, axis: int, multiple: tuple[int, ...], length: int
     for position in range(period):
         image[position].select(axis + 1, _first_dyed(length, period) + position).fill_(math.nan)
     output: Tensor = network(image)
+    if output.ndim < image.ndim:
+        if axis == 0:
+            return torch.zeros(period, length, dtype=torch.bool)
+        output = output.unsqueeze(2)
     return output.isnan().movedim(axis + 2, 1).flatten(2).any(dim=2)
 
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
 from carescope.errors import UsageError
-from carescope.net.block import Size, block, convolution, max_pool, per_axis, upsample
+from carescope.net.block import (
+    Size,
+    activated,
+    block,
+    convolution,
+    max_pool,
+    per_axis,
+    upsample,
+)
 from carescope.net.scale import ScaleHead, with_scales
 
 
 class UNet(nn.Module):
     """A U-Net whose last step adds the input: the network learns what to change.
 
-    Two convolutions a level, each with zero padding and ReLU, maximum pooling on the way
-    down, nearest-neighbour upsampling on the way up, the upsampled features before those of
-    the skip connection. The defaults are the paper's network: 922,977 weights in 2D with
-    kernel 5, and 996,769 in 3D with kernel 3.
+    Two convolutions a level, each with zero padding and ReLU unless told otherwise, maximum
+    pooling on the way down, nearest-neighbour upsampling on the way up, the upsampled features
+    before those of the skip connection. The defaults are the paper's network: 922,977 weights in
+    2D with kernel 5, and 996,769 in 3D with kernel 3.
 
     Parameters
     ----------
@@ -32,7 +42,13 @@ class UNet(nn.Module):
         Kernel size in pixels, odd; 5 in 2D and 3 in 3D unless given. One number, or one
         for each axis.
     pool
-        Pooling factor, one number or one for each axis.
+        Pooling factor, one number or one for each axis; 1 leaves an axis as it is.
+    convolutions
+        Convolutions a level, at least 1.
+    activation
+        What follows each of them: a name in `carescope.net.block.ACTIVATIONS`.
+    last_activation
+        What follows the last 1x1 convolution and the input added to it: another such name.
     residual
         Whether the input is added to the output; by default where both have as many channels.
     dropout
@@ -43,7 +59,8 @@ class UNet(nn.Module):
     Raises
     ------
     UsageError
-        A size is impossible, or the input cannot be added to the output.
+        A size is impossible, there is no such activation, or the input cannot be added to the
+        output.
 
     Notes
     -----
@@ -67,15 +84,19 @@ class UNet(nn.Module):
         first_filters: int = 32,
         kernel: Size | None = None,
         pool: Size = 2,
+        convolutions: int = 2,
+        activation: str = "relu",
+        last_activation: str = "linear",
         residual: bool | None = None,
         dropout: float = 0.0,
         scales: bool = False,
     ) -> None:
         super().__init__()
-        if depth < 1 or first_filters < 1:
+        if min(depth, first_filters, convolutions) < 1:
             raise UsageError(
-                f"a U-Net of depth {depth} with {first_filters} first filters cannot be built",
-                remedy="Choose a depth and a number of first filters of at least 1",
+                f"a U-Net of depth {depth} with {first_filters} first filters and {convolutions} "
+                "convolutions a level cannot be built",
+                remedy="Choose a depth, first filters and convolutions of at least 1",
             )
         self.residual = channels_in == channels_out if residual is None else residual
         if self.residual and channels_in != channels_out:
@@ -90,21 +111,23 @@ class UNet(nn.Module):
         self.channels_in, self.channels_out, self.scales = channels_in, channels_out, scales
         self.grid = tuple(factor**depth for factor in pool)
 
-        def pair(before: int, between: int, after: int) -> nn.Sequential:
+        def level(before: int, between: int, after: int) -> nn.Sequential:
+            widths = [before, *[between] * (convolutions - 1), after]
             return nn.Sequential(
-                block(ndim, before, between, kernel, dropout),
-                block(ndim, between, after, kernel, dropout),
+                *(block(ndim, n, m, kernel, dropout, activation) for n, m in pairwise(widths))
             )
 
-        filters = [first_filters * 2**level for level in range(depth + 1)]
+        filters = [first_filters * 2**n for n in range(depth + 1)]
         before = [channels_in, *filters]
-        self.down = nn.ModuleList(pair(before[n], filters[n], filters[n]) for n in range(depth))
-        self.bottom = pair(filters[depth - 1], filters[depth], filters[depth - 1])
+        self.down = nn.ModuleList(level(before[n], filters[n], filters[n]) for n in range(depth))
+        self.bottom = level(filters[depth - 1], filters[depth], filters[depth - 1])
         # Each level hands the next finer one as many features as that level's skip has.
         self.up = nn.ModuleList(
-            pair(2 * filters[n], filters[n], filters[max(0, n - 1)]) for n in reversed(range(depth))
+            level(2 * filters[n], filters[n], filters[max(0, n - 1)])
+            for n in reversed(range(depth))
         )
         self.pool, self.upsample = max_pool(pool), upsample(pool)
+        self.last = activated(last_activation)
         self.head = convolution(ndim, first_filters, channels_out, 1)
         self.scale_head = ScaleHead(ndim, first_filters, channels_out, 1) if scales else None
 
@@ -124,4 +147,4 @@ class UNet(nn.Module):
         """Restore a batch of images."""
         features = self.features(x)
         y: Tensor = self.head(features)
-        return with_scales(x + y if self.residual else y, self.scale_head, features)
+        return with_scales(self.last(x + y if self.residual else y), self.scale_head, features)
