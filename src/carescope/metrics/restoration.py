@@ -75,6 +75,34 @@ def match(truth: npt.ArrayLike, restored: npt.ArrayLike) -> Float64:
     return _match(*_pair(truth, restored))
 
 
+def match_truth(truth: npt.ArrayLike, restored: npt.ArrayLike) -> Float64:
+    r"""Bring the truth onto the restored image's scale, where predicted scales need not change.
+
+    Parameters
+    ----------
+    truth, restored : (...) arrays of one shape
+        In any units.
+
+    Returns
+    -------
+    (...) float64 array
+        :math:`(y_0 - \beta) / \alpha`, the inverse of `match`.
+
+    Raises
+    ------
+    InputError
+        As `match`; or the restored image does not rise with the truth, so that no gain fits.
+    """
+    target, image = _pair(truth, restored)
+    gain, offset = _gain_and_offset(target, image)
+    if not gain > 0:
+        raise InputError(
+            "the restored image is not brighter where the truth is",
+            remedy="Check that the right files are compared",
+        )
+    return (target - offset) / gain
+
+
 def nrmse(truth: npt.ArrayLike, restored: npt.ArrayLike) -> float:
     r"""Root-mean-square error in units of the truth's range; 0 is perfect.
 
@@ -218,14 +246,18 @@ def _rms_error(target: Float64, image: Float64) -> float:
 
 
 def _match(target: Float64, image: Float64) -> Float64:
+    gain, offset = _gain_and_offset(target, image)
+    return gain * image + offset
+
+
+def _gain_and_offset(target: Float64, image: Float64) -> tuple[float, float]:
     _refuse_constant(image, "the restored image")
     mean = image.mean()
     centred = image - mean
     scale = np.abs(centred).max()  # keeps the squares of tiny values above zero
     centred /= scale
-    alpha = np.vdot(centred, target - target.mean()) / np.vdot(centred, centred) / scale
-    matched: Float64 = alpha * image + (target.mean() - alpha * mean)
-    return matched
+    gain = np.vdot(centred, target - target.mean()) / np.vdot(centred, centred) / scale
+    return float(gain), float(target.mean() - gain * mean)
 
 
 def _pair(truth: npt.ArrayLike, restored: npt.ArrayLike) -> tuple[Float64, Float64]:

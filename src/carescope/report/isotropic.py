@@ -13,6 +13,7 @@ from carescope.physics.blind import AxialBlur
 from carescope.report import blur as blurs
 from carescope.report import figures, graphs, views
 from carescope.report import spread as spreads
+from carescope.report.html import flat, render
 from carescope.report.picture import show
 from carescope.report.planes import check_pair, close_up, sections, strip, volume_of
 
@@ -102,7 +103,8 @@ def isotropic_page(
     closer = [close_up(section, result, grid) for section in chosen]
     first = views.channel_name(stack, 0)
     spectra, ratios = graphs.detail(recorded, result, grid, pixel_um)
-    return _rendered(
+    return render(
+        "page.html",
         title=title,
         sentence=_sentence(grid, pixel_um, stack, bool(history)),
         standing_warning=STANDING_WARNING,
@@ -120,25 +122,10 @@ def isotropic_page(
         optics=graphs.optics(kernels, grid, pixel_um),
         curve=graphs.training(history, members),
         numbers=numbers,
-        recipe=_flat(recipe),
+        recipe=flat(recipe),
         command=command,
-        provenance=_flat(provenance),
+        provenance=flat(provenance),
     )
-
-
-def _rendered(**content: object) -> str:
-    """The page with its content."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("carescope", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["show"] = show
-    return environment.get_template("page.html").render(content)
 
 
 def _sentence(grid: Grid, pixel_um: tuple[float, float], stack: Image, trained: bool) -> str:
@@ -179,14 +166,3 @@ def _best(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         return {}
     columns = {"psnr_db": max, "nrmse": min, "ssim": max}
     return {name: pick(row[name] for row in scores) for name, pick in columns.items()}
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
-    """Nested settings as one table, with dots between the names."""
-    flat: dict[str, object] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat

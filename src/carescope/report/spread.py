@@ -89,7 +89,7 @@ def pictures(
             check_pair(stack, volume, grid)
     scales = [part.of(scale) for part in closer]
     among = [part.of(disagreement) for part in closer] if disagreement is not None else []
-    column = _liveliest(closer[0].restored)
+    column = liveliest(closer[0].restored)
     rows = _maps(grid, closer, scales, among, column)
     maps = picture(
         partial(figures.draw_close_ups, rows),
@@ -189,7 +189,7 @@ def along_z(
     return Profile(at, restored, low, high, np.arange(first, last + 1) * grid.step_um, recorded)
 
 
-def _liveliest(pixels: Reals) -> int:
+def liveliest(pixels: Reals) -> int:
     """Which column in the middle half of a close-up varies most."""
     width = pixels.shape[1]
     first, stop = width // 4, max(width // 4 + 1, width - width // 4)

@@ -2,15 +2,44 @@
 
 from carescope.trust.calibration import Calibration, calibration
 from carescope.trust.disagreement import disagreement
+from carescope.trust.disputed import best_agreed, most_disputed
+from carescope.trust.features import Features, features
+from carescope.trust.fingerprint import Comparison, Fingerprint
 from carescope.trust.mixture import FAMILIES, cdf, fuse, interval, quantile
+from carescope.trust.rescale import (
+    Coverage,
+    Rescaling,
+    Tally,
+    combined,
+    coverage,
+    leave_one_out,
+    rescaling,
+    tally,
+)
+from carescope.trust.samples import samples
 
 __all__ = [
     "FAMILIES",
     "Calibration",
+    "Comparison",
+    "Coverage",
+    "Features",
+    "Fingerprint",
+    "Rescaling",
+    "Tally",
+    "best_agreed",
     "calibration",
     "cdf",
+    "combined",
+    "coverage",
     "disagreement",
+    "features",
     "fuse",
     "interval",
+    "leave_one_out",
+    "most_disputed",
     "quantile",
+    "rescaling",
+    "samples",
+    "tally",
 ]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from carescope.axes import describe_shape
 from carescope.errors import InputError, UsageError
-from carescope.trust.mixture import Float64, cdf, members
+from carescope.trust.mixture import Float64, Real, cdf, members
 
 _CHUNK_PX = 1 << 20
 
@@ -79,6 +79,22 @@ def calibration(
             f"the confidence levels {promised} do not rise within 0 to 1",
             remedy="Give a list such as 0.1, 0.5, 0.9",
         )
+    covered = share_covered(*flat(truth, means, scales, family), family, promised)
+    return Calibration(promised, covered, float(np.abs(covered - promised).mean()))
+
+
+def flat(
+    truth: npt.ArrayLike, means: npt.ArrayLike, scales: npt.ArrayLike, family: str
+) -> tuple[Real, Real, Real]:
+    """Check what is to be compared, and give it as pixels: (N), (M, N) and (M, N).
+
+    Raises
+    ------
+    InputError
+        The shapes differ, there is no pixel, or a scale is negative.
+    UsageError
+        There is no such family.
+    """
     y = np.asarray(truth)
     mu, sigma = np.asarray(means), np.asarray(scales)
     if mu.ndim == y.ndim:
@@ -90,19 +106,39 @@ def calibration(
             f"{describe_shape(mu.shape[1:])}",
             remedy="Crop or resample one so that both show the same pixels, at least one",
         )
-    y, mu, sigma = y.reshape(-1), mu.reshape(len(mu), -1), sigma.reshape(len(mu), -1)
-    counts = np.zeros(len(promised) + 1, np.int64)
+    return y.reshape(-1), mu.reshape(len(mu), -1), sigma.reshape(len(mu), -1)
+
+
+def share_covered(y: Real, mu: Real, sigma: Real, family: str, levels: Float64) -> Float64:
+    """The share of pixels (N) whose truth lies in the central interval of each level (L).
+
+    Raises
+    ------
+    InputError
+        A number is not finite.
+    """
+    counts = np.zeros(len(levels) + 1, np.int64)
     for start in range(0, y.size, _CHUNK_PX):
         part = slice(start, start + _CHUNK_PX)
         needed = np.abs(2 * cdf(y[part], mu[:, part], sigma[:, part], family=family) - 1)
-        if not np.isfinite(needed).all():
-            raise InputError(
-                "the truth or a prediction holds values that are no numbers",
-                remedy="Leave those pixels out",
-            )
-        counts += np.bincount(np.searchsorted(promised, needed), minlength=len(counts))
-    covered = np.cumsum(counts[:-1]) / y.size
-    return Calibration(promised, covered, float(np.abs(covered - promised).mean()))
+        refuse_unknown(needed)
+        counts += np.bincount(np.searchsorted(levels, needed), minlength=len(counts))
+    return np.cumsum(counts[:-1]) / y.size
+
+
+def refuse_unknown(values: Real) -> None:
+    """Refuse what was computed from a truth or a prediction that is no number.
+
+    Raises
+    ------
+    InputError
+        A value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise InputError(
+            "the truth or a prediction holds values that are no numbers",
+            remedy="Leave those pixels out",
+        )
 
 
 def _rising_within_0_and_1(levels: Float64) -> bool:

@@ -20,7 +20,9 @@ FAMILIES = ("laplace", "gaussian")
 """The distributions that can be predicted; each is named as its loss is."""
 
 _VARIANCE = {"laplace": 2.0, "gaussian": 1.0}  # of scale 1
-_LEAST_SCALE = 1e-30  # a scale of 0 is a certainty, and nothing is divided by 0
+LEAST_SCALE = 1e-30
+"""What a scale of 0, a certainty, counts as: nothing is divided by 0."""
+
 _HALVINGS = 60
 
 
@@ -101,7 +103,7 @@ def interval(
     if not 0 <= level < 1:
         raise UsageError(f"the confidence {level} is not in [0, 1)", remedy="Choose one, as 0.9")
     mu, sigma = members(np.asarray(mean)[None], np.asarray(scale)[None], family)
-    half = _standard_quantile((1 + level) / 2, family) * sigma[0].astype(np.float64)
+    half = standard_quantiles((1 + level) / 2, family) * sigma[0].astype(np.float64)
     return (mu[0] - half).astype(np.float32), (mu[0] + half).astype(np.float32)
 
 
@@ -171,7 +173,7 @@ def quantile(
     if not 0 < share < 1:
         raise UsageError(f"the share {share} is not in (0, 1)", remedy="Choose one, as 0.5")
     means, scales = members(means, scales, family)
-    own = means + scales * _standard_quantile(share, family)
+    own = means + scales * standard_quantiles(share, family)
     low, high = own.min(axis=0).astype(np.float64), own.max(axis=0).astype(np.float64)
     for _ in range(_HALVINGS if len(means) > 1 else 0):
         middle = (low + high) / 2
@@ -214,11 +216,23 @@ def members(means: npt.ArrayLike, scales: npt.ArrayLike, family: str) -> tuple[R
     return mu, sigma
 
 
+def standard_quantiles(shares: npt.ArrayLike, family: str) -> Float64:
+    """The quantiles of the distribution of mean 0 and scale 1, at shares in (0, 1)."""
+    below = np.asarray(shares, dtype=np.float64)
+    if family == "gaussian":
+        from scipy.special import ndtri
+
+        values: Float64 = ndtri(below)
+        return values
+    tail: Float64 = np.log(2 * np.minimum(below, 1 - below))
+    return np.where(below < 0.5, tail, -tail)
+
+
 def _mixed(x: Float64, means: Real, scales: Real, family: str) -> Float64:
     """The CDF of the mixture at x."""
     total = np.zeros_like(x)
     for mean, scale in zip(means, scales, strict=True):
-        z = (x - mean) / np.maximum(scale, _LEAST_SCALE, dtype=np.float64)
+        z = (x - mean) / np.maximum(scale, LEAST_SCALE, dtype=np.float64)
         total += _standard_cdf(z, family)
     return total / len(means)
 
@@ -231,12 +245,3 @@ def _standard_cdf(z: Float64, family: str) -> Float64:
         return below
     tail = np.exp(-np.abs(z)) / 2
     return np.where(z > 0, 1 - tail, tail)
-
-
-def _standard_quantile(share: float, family: str) -> float:
-    if family == "gaussian":
-        from scipy.special import ndtri
-
-        return float(ndtri(share))
-    side = 1.0 if share > 0.5 else -1.0
-    return float(-side * np.log(2 * min(share, 1 - share)))
