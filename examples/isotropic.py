@@ -42,7 +42,7 @@ else:
 
 recipe = cs.Recipe(steps=given.steps, batch_size=8, patch_px=64)
 pairs = cs.pairs.from_volume(stack, scope, recipe)  # lateral slices, and the same made axial
-print("grid      ", pairs.grid)
+print("task      ", pairs.task)
 axial, lateral = pairs.batch(0)  # each (batch, channel, Z, X), normalised
 model = cs.fit(pairs, out=out / "model")  # saved there, with the history of its training
 error = [float(((image - lateral) ** 2).mean()) for image in (axial, model.apply(axial))]

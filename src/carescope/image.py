@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -119,6 +119,30 @@ class Image:
             channel_names=names,
         )
 
+    def cropped(self, places: Mapping[str, slice]) -> Image:
+        """A part of the image; nothing is read yet.
+
+        Parameters
+        ----------
+        places
+            For some axes what is kept, each slice with start and stop within the axis.
+
+        Raises
+        ------
+        InputError
+            Nothing would be left.
+        """
+        for axis, place in places.items():
+            if not 0 <= place.start < place.stop <= self.size(axis):
+                raise InputError(
+                    f"{axis} from {place.start} to {place.stop} is no part of "
+                    f"{ax.describe_shape(self.shape, self.axes)}",
+                    where=self.source,
+                    remedy="Give an image that is larger",
+                )
+        parts = [places.get(a, slice(0, n)) for a, n in zip(self.axes, self.shape, strict=True)]
+        return replace(self, data=_Cropped(self.data, parts))
+
     def arranged(self, axes: str) -> Image:
         """The image with `axes`, in that order; those that it lacks have length 1.
 
@@ -143,6 +167,34 @@ class Image:
         """Each time point as a CZYX image of its own; nothing is read yet."""
         parts = [self.select("T", t) for t in range(self.size("T"))] if "T" in self.axes else [self]
         return [part.arranged("CZYX") for part in parts]
+
+
+class _Cropped:
+    """A part of a lazy array."""
+
+    def __init__(self, data: Lazy, parts: Sequence[slice]) -> None:
+        self.data, self.starts = data, [part.start for part in parts]
+        self.shape = tuple(part.stop - part.start for part in parts)
+        self.dtype = np.dtype(data.dtype)
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = _spelt_out(index, len(self.shape))
+        return self.data[
+            tuple(
+                _moved(part, start, size)
+                for part, start, size in zip(parts, self.starts, self.shape, strict=True)
+            )
+        ]
+
+
+def _moved(part: Any, start: int, size: int) -> Any:
+    """An integer or slice of a part, in the whole."""
+    if not isinstance(part, slice):
+        return start + (int(part) + size if part < 0 else int(part))
+    first, stop, step = part.indices(size)
+    if step > 0:
+        return slice(start + first, start + stop, step)
+    return slice(start + first, start + stop if start + stop >= 0 else None, step)
 
 
 class _Arranged:

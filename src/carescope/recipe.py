@@ -36,6 +36,7 @@ class Recipe(BaseModel):
     learning_rate: float | None = Field(None, gt=0, lt=1)
     batch_size: int = Field(16, ge=1, le=1024)
     patch_px: int = Field(128, ge=32, le=1024, multiple_of=16)  # the networks' pooling grid
+    patch_planes: int = Field(16, ge=4, le=256, multiple_of=4)
     passes: Literal[1, 2] = 2
     minutes: float | None = Field(None, gt=0, le=60 * 24 * 30)
     steps: int | None = Field(None, ge=1)

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from carescope import Image, Recipe, model, net, read
+from carescope.task import Task
 from carescope.write import tiff
+
+
+def task(channels):
+    geometry = {"factor": 4.0, "step_um": 0.8, "pixel_um": 0.2}
+    return Task(kind="isotropic", channels_in=channels, channels_out=channels, **geometry)
 
 
 @pytest.fixture
@@ -17,7 +23,7 @@ def learnt(tmp_path):
     architecture = {"name": "shuffle", "cell": [2, 2], "depth": 1, "first_filters": 4}
     folder = tmp_path / "model"
     network = net.build(**architecture)
-    made = model.Model(network, architecture, Recipe(), 1, 4.0, 0.8, 0.2)
+    made = model.Model(network, architecture, Recipe(), task(1))
     model.save(made, folder)
     return folder
 
@@ -132,7 +138,7 @@ def saved(folder, seeds=(0,), loss="laplace", channels=1):
             network.head.weight, std=0.2, generator=torch.Generator().manual_seed(seed)
         )
         recipe = Recipe(loss=loss, seed=seed)
-        made.append(model.Model(network, architecture, recipe, channels, 4.0, 0.8, 0.2))
+        made.append(model.Model(network, architecture, recipe, task(channels)))
     model.save(made[0] if len(made) == 1 else model.Ensemble(made), folder)
     return folder
 
@@ -228,9 +234,9 @@ def test_an_input_may_not_be_called_like_the_spread_of_another(refused, stacks, 
 
 
 def test_ctrl_c_leaves_none_of_the_three(carescope, contents, stacks, tmp_path, monkeypatch):
-    from carescope.predict import volume
+    from carescope.predict import sections
 
-    restore = volume.restore_block
+    restore = sections.restore_block
 
     def once(*arguments, **named):
         restore(*arguments, **named)
@@ -238,7 +244,7 @@ def test_ctrl_c_leaves_none_of_the_three(carescope, contents, stacks, tmp_path, 
 
     saved(tmp_path / "m", range(2))
     before = contents(tmp_path)
-    monkeypatch.setattr(volume, "restore_block", once)
+    monkeypatch.setattr(sections, "restore_block", once)
     command = ("restore", tmp_path / "m", stacks[0], "--out", tmp_path / "o.tif", "--spread")
     assert carescope(*command).code == 130
     assert contents(tmp_path) == before

@@ -322,15 +322,15 @@ def test_ctrl_c_leaves_nothing_behind(carescope, job, contents, tmp_path, monkey
 def test_ctrl_c_while_restoring_leaves_no_half_file(
     carescope, job, contents, tmp_path, monkeypatch
 ):
-    from carescope.predict import volume
+    from carescope.predict import sections
 
-    restore = volume.restore_block
+    restore = sections.restore_block
 
     def once(*arguments, **named):
         restore(*arguments, **named)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(volume, "restore_block", once)
+    monkeypatch.setattr(sections, "restore_block", once)
     stack = job.folder / "nuclei.ome.tif"
     ended = carescope("restore", job.folder / "model", stack, "--out", tmp_path / "o.tif")
     assert ended.code == 130

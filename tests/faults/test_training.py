@@ -256,6 +256,7 @@ IMPOSSIBLE = {
     "learning_rate": [0, -1, 1, 1e6, np.nan, np.inf, "fast"],
     "batch_size": [0, -1, 1025, 1.5, "many", None],
     "patch_px": [0, 16, 100, 2048, None],
+    "patch_planes": [0, 2, 18, 512, None],
     "passes": [0, 3, None],
     "minutes": [0, -1, np.inf, np.nan, 1e9],
     "steps": [0, -1, 1.5],

@@ -143,7 +143,7 @@ def test_channels_are_learnt_together_or_each_alone(stack, tmp_path):
     two = Image(np.stack([grey, grey[:, ::-1]]), "CZYX", stack.voxel_um)
     joint = learn(two, Optics(), recipe()).model
     alone = learn(two, Optics(), recipe(per_channel=True)).model
-    assert joint.channels == alone.channels == 2
+    assert joint.task.channels_in == alone.task.channels_out == 2
     changed = Image(np.stack([grey, grey]), "CZYX", stack.voxel_um)
     for learnt, same in ((joint, False), (alone, True)):
         first, second = (predict.restore(learnt, image).mean.array()[0] for image in (two, changed))

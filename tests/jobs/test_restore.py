@@ -10,7 +10,9 @@ import torch
 from carescope import Ensemble, Image, Recipe, net, predict, read
 from carescope.errors import InputError, ModelError, OutputError
 from carescope.jobs import restore as job
+from carescope.jobs.outputs import beside
 from carescope.model import Model
+from carescope.task import Task
 
 
 def member(seed, loss="gaussian"):
@@ -19,7 +21,10 @@ def member(seed, loss="gaussian"):
     network = net.build(**architecture, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     torch.nn.init.normal_(network.head.weight, std=0.2, generator=generator)
-    return Model(network, architecture, Recipe(loss=loss), 2, 4.0, 0.8, 0.2)
+    task = Task(
+        kind="isotropic", channels_in=2, channels_out=2, factor=4.0, step_um=0.8, pixel_um=0.2
+    )
+    return Model(network, architecture, Recipe(loss=loss), task)
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def test_files_hold_what_memory_would(film, several, tmp_path):
     there = read.open(written.disagreement)
     np.testing.assert_array_equal(there.array(), restored.disagreement.array())
     assert (there.axes, there.channel_names) == ("TCZYX", film.channel_names)
-    assert written.spread == job.beside(tmp_path / "o.ome.tif", 2)
+    assert written.spread == beside(tmp_path / "o.ome.tif", 2)
     assert "Gaussian" in read.provenance_of(written.scale)["values"]
     assert told[-1] == 1
 
@@ -97,5 +102,5 @@ def test_one_that_cannot_be_written_stops_all(film, several, tmp_path, monkeypat
 
 
 def test_beside():
-    assert job.beside(Path("a/b.ome.tif"), 1) == {"scale": Path("a/b_scale.ome.tif")}
-    assert job.beside(Path("b.tiff"), 3)["disagreement"] == Path("b_disagreement.ome.tif")
+    assert beside(Path("a/b.ome.tif"), 1) == {"scale": Path("a/b_scale.ome.tif")}
+    assert beside(Path("b.tiff"), 3)["disagreement"] == Path("b_disagreement.ome.tif")

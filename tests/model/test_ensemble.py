@@ -11,6 +11,13 @@ import torch
 
 from carescope import Ensemble, Recipe, load_model, model, net, save_model, trust
 from carescope.errors import ModelError, OutputError
+from carescope.task import Task
+
+
+def task(channels=2, **changes):
+    geometry = {"factor": 4.0, "step_um": 0.8, "pixel_um": 0.2}
+    sizes = {"channels_in": channels, "channels_out": channels}
+    return Task(kind="isotropic", **(sizes | geometry | changes))
 
 
 def member(seed=0, loss="laplace", channels=2, **changes):
@@ -21,9 +28,7 @@ def member(seed=0, loss="laplace", channels=2, **changes):
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(seed))
     facts = {"steps": 10, "seconds": 1.5, "warnings": ["all", f"own {seed}"], "optics": {"na": 1}}
-    made = model.Model(
-        network, architecture, Recipe(loss=loss, seed=seed), channels, 4.0, 0.8, 0.2, facts
-    )
+    made = model.Model(network, architecture, Recipe(loss=loss, seed=seed), task(channels), facts)
     return replace(made, **changes)
 
 
@@ -62,7 +67,7 @@ def test_without_scales_it_is_the_mean():
 
 
 def test_it_speaks_for_its_members(three):
-    assert (three.channels, three.factor, three.step_um, three.pixel_um) == (2, 4.0, 0.8, 0.2)
+    assert three.task == task(2)
     assert three.recipe == three.members[0].recipe
     assert three.facts["steps"] == 30
     assert three.facts["seconds"] == 4.5
@@ -75,8 +80,8 @@ def test_it_speaks_for_its_members(three):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"channels": 1}, "channels: 1 and 2"),
-        ({"factor": 5.0}, r"factor: 5.0 and 4.0"),
+        ({"channels": 1}, "channels_in: 1 and 2"),
+        ({"task": task(factor=5.0)}, r"factor: 5.0 and 4.0"),
         ({"loss": "gaussian"}, "spread: gaussian and laplace"),
         ({"recipe": Recipe(loss="laplace", percentiles=(1, 99))}, "percentiles"),
     ],

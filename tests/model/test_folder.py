@@ -16,7 +16,9 @@ import carescope
 from carescope import Recipe, load_model, model, net
 from carescope.errors import CarescopeError, ModelError, OutputError
 from carescope.model.description import digest
+from carescope.task import Task
 
+ISOTROPIC = {"kind": "isotropic", "factor": 10.2, "step_um": 2.04, "pixel_um": 0.2}
 ARCHITECTURES = [
     {"name": "shuffle", "cell": [2, 2], "depth": 1, "first_filters": 4},
     {"name": "isonet1"},
@@ -33,7 +35,15 @@ def made(seed=0, **architecture):
     facts = {"weights": 1, "warnings": ["µ"], "history": [{"step": 1, "val_loss": 0.5}]}
     recipe = Recipe(steps=3, psf_mode="full")
     channels = architecture.get("channels", 1)
-    return model.Model(network, architecture, recipe, channels, 10.2, 2.04, 0.2, facts)
+    task = Task(
+        kind="isotropic",
+        channels_in=channels,
+        channels_out=channels,
+        factor=10.2,
+        step_um=2.04,
+        pixel_um=0.2,
+    )
+    return model.Model(network, architecture, recipe, task, facts)
 
 
 def patch_for(m):
@@ -68,7 +78,7 @@ def test_a_model_comes_back_as_it_was(tmp_path, architecture):
     model.save(before, tmp_path / "m")
     after = load_model(tmp_path / "m")
     np.testing.assert_array_equal(after.apply(patch_for(before)), before.apply(patch_for(before)))
-    for name in ("recipe", "channels", "factor", "step_um", "pixel_um", "facts", "architecture"):
+    for name in ("recipe", "task", "facts", "architecture"):
         assert getattr(after, name) == getattr(before, name)
     digest = hashlib.sha256((tmp_path / "m" / "weights.safetensors").read_bytes()).hexdigest()
     assert before.sha256 == after.sha256 == digest
@@ -173,8 +183,8 @@ def test_f31_a_newer_model_names_the_version_it_needs(folder, describe):
 
 
 def test_f31_what_is_missing_is_listed(folder, describe):
-    describe(lambda d: [d.pop(k) for k in ("factor", "channels")])
-    with pytest.raises(ModelError, match=r"model.json: .*channels.*factor|factor.*channels"):
+    describe(lambda d: [d.pop("recipe"), d["task"].pop("kind")])
+    with pytest.raises(ModelError, match=r"lacks or misstates: recipe, task.kind"):
         load_model(folder)
 
 
@@ -184,12 +194,15 @@ def test_f31_what_is_missing_is_listed(folder, describe):
         ("schema_version", None),
         ("schema_version", "one"),
         ("schema_version", float("inf")),
-        ("factor", 0.5),
-        ("factor", float("nan")),
-        ("step_um", -1),
-        ("pixel_um", float("inf")),
-        ("channels", 0),
-        ("channels", 2),
+        ("task", {"kind": "sideways"}),
+        ("task", ISOTROPIC | {"factor": 0.5}),
+        ("task", ISOTROPIC | {"factor": float("nan")}),
+        ("task", ISOTROPIC | {"step_um": -1}),
+        ("task", ISOTROPIC | {"pixel_um": float("inf")}),
+        ("task", ISOTROPIC | {"channels_in": 0}),
+        ("task", ISOTROPIC | {"channels_in": 2}),
+        ("task", ISOTROPIC | {"channels_out": 2}),
+        ("channels", 1),
         ("normaliser", {"low": 0.0, "high": 1.0}),
         ("recipe", {"psf_mode": "sideways"}),
         ("architecture", {}),
@@ -230,7 +243,7 @@ def test_all_damage_to_the_description_is_noticed(described, data):
         if not isinstance(error, ModelError):
             raise
     else:
-        for name in ("recipe", "channels", "factor", "step_um", "pixel_um", "facts"):
+        for name in ("recipe", "task", "facts"):
             assert getattr(after, name) == getattr(before, name)
 
 

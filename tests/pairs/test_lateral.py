@@ -222,7 +222,7 @@ def coloured(stack, channels=2, times=3):
 def test_channels_and_time_points_are_learnt_together(stack):
     movie = coloured(stack)
     made = pairs.from_volume(movie, Microscope(), Recipe.of(patch_px=64, noise="none"))
-    assert made.channels == 2
+    assert made.task.channels_in == 2
     assert len(made.pool) == 3
     inputs, targets = made.batch(0)
     assert inputs.shape == targets.shape == (16, 2, 64, 64)

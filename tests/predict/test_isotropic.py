@@ -12,6 +12,7 @@ from carescope import Grid, Image, Recipe, net, normalize, predict
 from carescope.errors import InputError
 from carescope.model import Model
 from carescope.physics import sampling
+from carescope.task import Task
 
 
 def model(name="shuffle", factor=4.0, step_um=0.8, **options):
@@ -22,7 +23,8 @@ def model(name="shuffle", factor=4.0, step_um=0.8, **options):
         torch.nn.init.normal_(
             network.head.weight, std=0.05, generator=torch.Generator().manual_seed(0)
         )
-    return Model(network, architecture, Recipe(), 1, factor, step_um, 0.2)
+    task = Task(kind="isotropic", factor=factor, step_um=step_um, pixel_um=0.2)
+    return Model(network, architecture, Recipe(), task)
 
 
 @pytest.mark.parametrize("name", ["shuffle", "isonet2", "isonet1", "care"])
@@ -32,7 +34,7 @@ def test_tiles_equal_the_whole_whatever_the_plan(stack, name):
     grid, maps = Grid.of(small), normalize.fit(small)
 
     def restored(*block):
-        return predict.restore_block(m, small, grid, maps, block).mean[0]
+        return predict.sections.restore_block(m, small, grid, maps, block).mean[0]
 
     whole = restored(slice(0, 29), slice(0, 48), slice(0, 56))
     pieces = np.full_like(whole, np.nan)

@@ -12,12 +12,15 @@ from carescope import Ensemble, Grid, Image, Recipe, metrics, net, normalize, pr
 from carescope.errors import InputError, ModelError, UsageError
 from carescope.model import Model
 from carescope.physics import sampling
+from carescope.task import Task
 from carescope.trust import FAMILIES, disagreement
 
 PART = {"name": "shuffle", "ndim": 2, "cell": [2, 2], "depth": 1, "first_filters": 4}
 
 
-def model(channels=1, loss="mse", seed=0, std=0.2, separate=False, factor=4.0):
+def model(
+    channels=1, loss="mse", seed=0, std=0.2, separate=False, factor=4.0, step_um=0.8, pixel_um=0.2
+):
     """A small network with something to say; with a `std` of 0 it leaves the interpolation."""
     part = PART | ({"scales": True} if loss in FAMILIES else {})
     architecture = part | {"channels": channels}
@@ -32,7 +35,9 @@ def model(channels=1, loss="mse", seed=0, std=0.2, separate=False, factor=4.0):
         for name, weight in network.named_parameters():
             if "scale" in name and weight.ndim > 1:
                 torch.nn.init.normal_(weight, std=std, generator=generator)
-    return Model(network, architecture, Recipe(loss=loss), channels, factor, 0.8, 0.2)
+    sizes = {"channels_in": channels, "channels_out": channels}
+    task = Task(kind="isotropic", factor=factor, step_um=step_um, pixel_um=pixel_um, **sizes)
+    return Model(network, architecture, Recipe(loss=loss), task)
 
 
 def ensemble(channels=1, loss="laplace", size=3):
@@ -91,7 +96,7 @@ def test_time_points_are_normalised_as_one(film):
     maps, grid = normalize.fit(film), Grid.of(film)
     whole = tuple(slice(0, n) for n in restored.shape[2:])
     for time, frame in enumerate(film.frames()):
-        alone = predict.restore_block(m, frame, grid, maps, whole).mean
+        alone = predict.sections.restore_block(m, frame, grid, maps, whole).mean
         np.testing.assert_array_equal(restored[time], alone)
     own = predict.restore(m, film.select("T", 1)).mean.array()
     assert np.abs(restored[1] - own).max() > 1
@@ -117,7 +122,7 @@ def test_tiles_equal_the_whole(two, loss, channels):
     grid, maps = Grid.of(image), normalize.fit(image)
 
     def restored(*block):
-        found = predict.restore_block(several, image, grid, maps, block)
+        found = predict.sections.restore_block(several, image, grid, maps, block)
         return np.stack([part for part in found if part is not None])
 
     whole = restored(slice(0, 21), slice(0, 40), slice(0, 36))
@@ -143,7 +148,7 @@ def by_hand(m, image):
     xz = m.apply(wide.transpose(2, 0, 1, 3)).transpose(1, 2, 0, 3)
     yz = m.apply(wide.transpose(3, 0, 1, 2)).transpose(1, 2, 3, 0)
     both = np.stack([xz[inside], yz[inside]]).astype(float)
-    return both[:, : m.channels], both[:, m.channels :]
+    return both[:, : m.task.channels_out], both[:, m.task.channels_out :]
 
 
 def mixture(mu, scale, unit):
@@ -249,7 +254,8 @@ def test_a_block_of_much_takes_no_more_memory():
 
 def test_the_share_that_is_done_covers_all_time_points(film):
     told = []
-    predict.restore_into(lambda *_: None, model(2), film, Grid.of(film), watch=told.append)
+    there = predict.outline(model(2), film)
+    predict.restore_into(lambda *_: None, model(2), film, there, watch=told.append)
     assert told == sorted(told)
     assert told[0] == 0.5
     assert told[-1] == 1
@@ -262,7 +268,7 @@ def test_a_real_stack_with_channels_in_every_plane():
     image = read.open(path)
     assert image.axes == "ZCYX"
     step, _, pixel = image.voxel()
-    m = replace(model(2, std=0, factor=Grid.of(image).factor), step_um=step, pixel_um=pixel)
+    m = model(2, std=0, factor=Grid.of(image).factor, step_um=step, pixel_um=pixel)
     restored = predict.restore(m, image).mean
     assert restored.axes == "CZYX"
     assert restored.shape[:1] + restored.shape[2:] == (2, 88, 89)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from carescope import Recipe
+from carescope.task import Task
 from carescope.train.judge import Judge
 
 CPU = torch.device("cpu")
@@ -20,7 +21,7 @@ PLAIN = float(np.square(INPUTS - TARGETS).mean())
 class Pairs:
     """Two validation batches of two channels."""
 
-    channels = 2
+    task = Task(kind="isotropic", channels_in=2, channels_out=2, step_um=1, pixel_um=1)
 
     def __init__(self, targets=TARGETS):
         self.targets = targets

@@ -49,7 +49,7 @@ def test_another_start_is_another_task(fit, interrupted, tmp_path, monkeypatch):
 
 
 def test_a_start_of_other_channels_is_refused(fit, colourful):
-    with pytest.raises(UsageError, match=r"--from:.*restores 1 channel, and the stacks have 2"):
+    with pytest.raises(UsageError, match=r"--from:.*1 channel, and the images have 2 channels"):
         train.fit(colourful(**QUICK), start=fit(**QUICK), device="cpu")
 
 
@@ -78,7 +78,7 @@ def test_a_likelihood_gives_scales_for_every_channel(colourful, loss, per_channe
     made = colourful(loss=loss, per_channel=per_channel, **QUICK)
     model = train.fit(made, device="cpu")
     inputs, targets = made.validation()[0]
-    assert targets.shape[1] == model.channels == 2
+    assert targets.shape[1] == model.task.channels_out == 2
     restored = model.apply(inputs)
     assert restored.shape[1] == 4
     assert (restored[:, 2:] > 0).all()

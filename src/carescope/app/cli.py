@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import carescope
-from carescope.app import learning, pointspread
+from carescope.app import comparison, importing, learning, pointspread, trusting
 from carescope.app import options as o
 from carescope.app.given import command_line, open_given, print_facts
 from carescope.errors import CarescopeError, OutOfMemoryError
@@ -27,7 +27,11 @@ train_app = typer.Typer(help="Train a model and keep it.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 app.command()(learning.isotropic)
 train_app.command("isotropic")(learning.train_isotropic)
+train_app.command("denoise")(learning.train_denoise)
 app.command()(pointspread.psf)
+app.command()(trusting.trust)
+app.command()(trusting.movie)
+app.command("import-csbdeep")(importing.import_csbdeep)
 
 
 def main() -> None:
@@ -133,12 +137,17 @@ def demo(given: dict[str, Any]) -> None:
             ),
             False,
         ),
+        "strict": (
+            o.option(bool, "Refuse images unlike those of the training (exit code 7).", "--strict"),
+            False,
+        ),
         "force": (
             o.option(bool, "Go on where the geometry is not the model's.", "--force"),
             False,
         ),
     },
     o.WRITING,
+    o.MEMORY,
     o.RESULT,
     o.READING,
 )
@@ -147,18 +156,21 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.app.progress import Watch
     from carescope.jobs import restore as job
     from carescope.jobs.inputs import find_images
+    from carescope.jobs.outputs import outputs
     from carescope.model import load
-    from carescope.predict import geometry
+    from carescope.predict import outline
 
     model = load(given["model"])
     if given["spread"]:
         job.check_spread(model)
     sources, dtype, overwrite = find_images(given["stacks"]), given["dtype"], given["overwrite"]
     members = len(model.members) if given["spread"] else 0
-    targets = job.outputs(sources, given["out"], dtype, members=members, overwrite=overwrite)
+    targets = outputs(sources, given["out"], dtype, members=members, overwrite=overwrite)
     opened = [
         open_given(
-            given | {"stack": path}, lambda image: geometry(model, image, force=given["force"])
+            given | {"stack": path},
+            lambda image: outline(model, image, force=given["force"]),
+            stacks_only=model.task.kind == "isotropic",
         )
         for path in sources
     ]
@@ -174,36 +186,30 @@ def restore(given: dict[str, Any]) -> None:
             dtype=dtype,
             overwrite=overwrite,
             force=given["force"],
+            strict=given["strict"],
+            memory_bytes=given["memory"],
             provenance={"command": command_line()},
             watch=watch.restoring,
         )
+        for warning in (said for one in written for said in one.warnings):
+            watch.say(f"warning: {warning}")
     done = [
         {"restored": str(w.path), "clipped": w.clipped}
         | {name: str(path) for name, path in w.spread.items()}
         for w in written
     ]
     if given["as_json"]:
-        told = [row | {"warnings": w} for row, (_, w) in zip(done, opened, strict=True)]
+        told = [
+            row | {"warnings": [*read, *w.warnings]}
+            for row, (_, read), w in zip(done, opened, written, strict=True)
+        ]
         print(json.dumps(told))
         return
     for row in done:
         print_facts(row, as_json=False)
 
 
-@app.command()
-@o.takes(
-    {
-        "restored": (o.argument(Path, "The restored image."), o.REQUIRED),
-        "truth": (o.argument(Path, "The true image."), o.REQUIRED),
-    },
-    o.AXES,
-    {"as_json": o.RESULT["as_json"]},
-)
-def evaluate(given: dict[str, Any]) -> None:
-    """NRMSE, SSIM and PSNR of a restoration, as the papers define them."""
-    from carescope.jobs.compare import compare
-
-    print_facts(compare(given["restored"], given["truth"], axes=given["axes"]), given["as_json"])
+app.command()(comparison.evaluate)
 
 
 @app.command()

@@ -34,11 +34,13 @@ def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
         print(f"{name:<{width}}  {value}")
 
 
-def open_given(given: dict[str, Any], fits: Callable[[Image], object]) -> tuple[Image, list[str]]:
-    """Open the stack that a command's options describe, if its geometry `fits`."""
-    from carescope.jobs.inputs import open_stack
+def open_given(
+    given: dict[str, Any], fits: Callable[[Image], object], *, stacks_only: bool = True
+) -> tuple[Image, list[str]]:
+    """Open the image that a command's options describe, if its geometry `fits`."""
+    from carescope.jobs.inputs import open_image
 
-    return open_stack(
+    return open_image(
         given["stack"],
         axes=given["axes"],
         voxel_um=given["voxel_um"],
@@ -47,4 +49,5 @@ def open_given(given: dict[str, Any], fits: Callable[[Image], object]) -> tuple[
         allow_incomplete=given["allow_incomplete"],
         fill_nonfinite=given["fill_nonfinite"],
         fits=fits,
+        stacks_only=stacks_only,
     )

@@ -11,6 +11,7 @@ from carescope.app.given import command_line, open_given, print_facts
 from carescope.errors import UsageError
 
 if TYPE_CHECKING:
+    from carescope.image import Image
     from carescope.jobs.inputs import Optics
     from carescope.jobs.passes import Shared
     from carescope.recipe import Recipe
@@ -23,7 +24,17 @@ REPORT: o.Group = {
 
 
 @o.takes(
-    o.STACK, o.OUT, KEPT, REPORT, o.WRITING, o.SPREAD, o.RESULT, o.READING, o.OPTICS, o.TRAINING
+    o.STACK,
+    o.OUT,
+    KEPT,
+    REPORT,
+    o.WRITING,
+    o.SPREAD,
+    o.RESULT,
+    o.READING,
+    o.OPTICS,
+    o.TRAINING,
+    o.SECTIONS,
 )
 def isotropic(given: dict[str, Any]) -> None:
     """Learn from one anisotropic stack, restore it to isotropic resolution, and report."""
@@ -83,7 +94,7 @@ def isotropic(given: dict[str, Any]) -> None:
     print_facts(facts, given["as_json"])
 
 
-@o.takes(o.STACKS, MODEL, o.RESULT, o.READING, o.OPTICS, o.TRAINING)
+@o.takes(o.STACKS, MODEL, o.RESULT, o.READING, o.OPTICS, o.TRAINING, o.SECTIONS)
 def train_isotropic(given: dict[str, Any]) -> None:
     """Learn to restore stacks of one kind; the same command again resumes a run cut short."""
     from carescope.app.progress import Watch
@@ -124,6 +135,74 @@ def train_isotropic(given: dict[str, Any]) -> None:
         facts["warnings"] = [*warnings, *learnt.warnings]
     if main:
         print_facts(facts, given["as_json"])
+
+
+@o.takes(o.PAIRS, MODEL, o.RESULT, o.READING, o.TRAINING)
+def train_denoise(given: dict[str, Any]) -> None:
+    """Learn to denoise from registered pairs; the same command again resumes a run cut short."""
+    from carescope.app.progress import Watch
+    from carescope.jobs import denoise as job
+    from carescope.jobs.members import check_kept
+    from carescope.train import distributed
+
+    recipe, shared, main = _preset(given), _shared(given), distributed.is_main()
+    check_kept(given["model"], shared)
+    files = job.match(given["low"], given["high"])
+
+    def open_one(path: Path) -> tuple[Image, list[str]]:
+        return open_given(given | {"stack": path}, lambda image: None, stacks_only=False)
+
+    images, warnings = job.open_pairs(files, open_one)
+    images, moved = job.registered(images, correct=given["register"])
+    with Watch(quiet=given["as_json"] or not main) as watch:
+        for warning in [*warnings, *moved]:
+            watch.say(f"warning: {warning}")
+        learnt = job.learn_pairs(
+            images,
+            recipe,
+            members=given["ensemble"],
+            start=given["start"],
+            folder=given["model"],
+            shared=shared,
+            watch=watch.training,
+        )
+        for warning in learnt.warnings:
+            watch.say(f"warning: {warning}")
+    kept = ("pairs", "steps", "seconds", "best_validation_loss")
+    facts: dict[str, object] = {"model": given["model"]}
+    facts |= {name: learnt.model.facts[name] for name in kept}
+    facts["sha256"] = learnt.model.sha256
+    if given["as_json"]:
+        facts["warnings"] = [*warnings, *moved, *learnt.warnings]
+    if main:
+        print_facts(facts, given["as_json"])
+
+
+def _preset(given: dict[str, Any]) -> Recipe:
+    """The recipe, in which a preset decides what was left at its default."""
+    from carescope.jobs.denoise import PAPER
+
+    if given["preset"] == "none":
+        return _recipe(given)
+    if given["preset"] != "paper":
+        raise UsageError(
+            f"there is no preset {given['preset']!r}",
+            where="--preset",
+            remedy="Give paper, or leave it out",
+        )
+    defaults = {name: default for name, (_, default) in (o.TRAINING | o.PAIRS).items()}
+    timed = given["minutes"] is not None or given["steps"] is not None
+    preset = {n: v for n, v in PAPER.items() if not (n == "steps" and timed)}
+    for name, value in preset.items():
+        if given.get(name, value) not in (value, defaults.get(name, value)):
+            raise UsageError(
+                f"asks for {value}, and --{name.replace('_', '-')} for {given[name]}",
+                where="--preset paper",
+                remedy="Leave out one of the two",
+            )
+    if given["laplace"]:
+        del preset["loss"]
+    return _recipe(given | preset)
 
 
 def _recipe(given: dict[str, Any]) -> Recipe:

@@ -7,6 +7,7 @@ the options of several groups; the command gets them as one mapping by name.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +54,20 @@ def triple(text: str) -> tuple[float, float, float]:
     return (numbers[0], numbers[1], numbers[2])
 
 
+def size_bytes(text: str) -> int:
+    """Read an amount of memory: ``4GB``, ``500MB``, or a number of bytes."""
+    units = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    number = text.strip().upper().rstrip("BKMGT")
+    unit = text.strip().upper()[len(number) :]
+    try:
+        size = float(number) * units[unit if unit in units else unit + "B"]
+    except (ValueError, KeyError):
+        size = math.nan
+    if not 1 <= size < 1e18:
+        raise typer.BadParameter(f"{text!r} is no amount of memory, such as 4GB")
+    return int(size)
+
+
 def option(kind: Any, text: str, *names: str, panel: str | None = None, **more: Any) -> Any:
     """An option of a type, with its help."""
     return Annotated[kind, typer.Option(*names, help=text, rich_help_panel=panel, **more)]
@@ -93,6 +108,19 @@ WRITING: Group = {
     "dtype": (
         option(str, "Type of the output: float32, or uint8, uint16 with clipping counted."),
         "float32",
+    ),
+}
+
+MEMORY: Group = {
+    "memory": (
+        option(
+            Any,
+            "Below what the whole program stays, such as 4GB.",
+            "--memory",
+            parser=size_bytes,
+            metavar="SIZE",
+        ),
+        None,
     ),
 }
 
@@ -172,12 +200,6 @@ TRAINING: Group = {
         _training(str, "auto (best within the time given), care, isonet1 or isonet2."),
         "auto",
     ),
-    "passes": (
-        _training(
-            int, "2: train again on slices of the first restoration, where there is a PSF. Or 1."
-        ),
-        2,
-    ),
     "minutes": (_training(float | None, "Wall time of training; 5 by default."), None),
     "steps": (
         _training(int | None, "Exact number of training steps instead; repeatable."),
@@ -209,14 +231,6 @@ TRAINING: Group = {
     ),
     "batch_size": (_training(int, "Patches a step."), 16),
     "patch_px": (_training(int, "Side of a patch, a multiple of 16."), 128),
-    "noise": (
-        _training(
-            str,
-            "match: the network meets the noise of axial slices. clean: and learns to remove it. "
-            "none: no noise.",
-        ),
-        "match",
-    ),
     "precision": (_training(str, "auto, float32 or bfloat16, in training."), "auto"),
     "seed": (_training(int, "Of everything random."), 0),
     "device": (_training(str, "auto, cpu, cuda or mps."), "auto"),
@@ -225,4 +239,38 @@ TRAINING: Group = {
         None,
     ),
     "tensorboard": (_training(str | None, "Folder for TensorBoard events."), None),
+}
+
+SECTIONS: Group = {
+    "passes": (
+        _training(
+            int, "2: train again on slices of the first restoration, where there is a PSF. Or 1."
+        ),
+        2,
+    ),
+    "noise": (
+        _training(
+            str,
+            "match: the network meets the noise of axial slices. clean: and learns to remove it. "
+            "none: no noise.",
+        ),
+        "match",
+    ),
+}
+
+HELD_OUT: Group = {
+    "low": (option(list[Path], "Folder of images as they are; several are pooled."), REQUIRED),
+    "high": (option(Path, "Folder of the same images as they should be."), REQUIRED),
+}
+
+PAIRS: Group = HELD_OUT | {
+    "register": (
+        option(bool, "Move targets back that lie shifted by whole pixels.", "--register"),
+        False,
+    ),
+    "preset": (
+        _training(str, "paper: CARE's network and recipe, 40,000 steps. none."),
+        "none",
+    ),
+    "patch_planes": (_training(int, "Planes of a patch in stacks, a multiple of 4."), 16),
 }

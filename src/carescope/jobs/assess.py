@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from carescope import read
 from carescope.axes import describe_shape
 from carescope.errors import CarescopeError
 from carescope.image import Image
 from carescope.read.check import scan
+
+if TYPE_CHECKING:
+    from carescope.model import Ensemble, Model
 
 
 def check_files(files: Sequence[Path], *, axes: str | None = None) -> list[dict[str, object]]:
@@ -50,28 +53,39 @@ def _describe_model(path: Path) -> dict[str, object]:
     from carescope.model import load
 
     model = load(path)
-    facts, members = model.facts, model.members
+    facts, members, task = model.facts, model.members, model.task
     weights = sum(p.numel() for m in members for p in m.network.parameters())
     low, high = model.recipe.percentiles
     described: dict[str, object] = {
         "model": path,
-        "restores": f"{model.recipe.psf_mode} PSF, {model.factor:g} planes for each recorded one",
-        "channels": model.channels,
+        "restores": _purpose(model),
+        "channels": model.task.channels_out,
         "network": f"{members[0].architecture['name']}, {weights:,} weights",
         "trained_on": f"{_names(facts)} at {facts.get('trained_at', '?')}",
         "training": f"{facts.get('steps', '?')} steps in {facts.get('seconds', '?')} s",
         "best_validation_loss": facts.get("best_validation_loss"),
-        "geometry": f"planes {model.step_um:g} um apart, pixels of {model.pixel_um:g} um",
         "normalisation": f"percentiles {low:g} and {high:g} of each channel become 0 and 1",
         "spread": f"{model.spread} scales" if model.spread else "none",
-        "optics": facts.get("optics"),
         "sha256": model.sha256,
     }
+    if task.step_um and task.pixel_um:
+        described["optics"] = facts.get("optics")
+        described["geometry"] = f"planes {task.step_um:g} um apart, pixels of {task.pixel_um:g} um"
     if len(members) > 1:
         losses = [m.facts.get("best_validation_loss") for m in members]
         described["best_validation_loss"] = ", ".join(map(str, losses))
         described["members"] = ", ".join(m.sha256[:16] for m in members)
     return described
+
+
+def _purpose(model: Model | Ensemble) -> str:
+    task, space = model.task, f"{model.task.ndim}D"
+    if task.kind == "isotropic":
+        return f"{model.recipe.psf_mode} PSF, {task.factor:g} planes for each recorded one"
+    said = {"denoise": "noise", "project": "stacks to their surface"}
+    if task.kind == "upsample":
+        return f"{task.factor:g} planes for each recorded one, in {space}"
+    return f"{said[task.kind]}, in {space}"
 
 
 def _names(facts: dict[str, Any]) -> str:

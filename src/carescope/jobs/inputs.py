@@ -49,7 +49,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     return list(once.values())
 
 
-def open_stack(
+def open_image(
     path: str | Path,
     *,
     axes: str | None = None,
@@ -59,28 +59,31 @@ def open_stack(
     allow_incomplete: bool = False,
     fill_nonfinite: bool = False,
     fits: Callable[[Image], object] = Grid.of,
+    stacks_only: bool = True,
 ) -> tuple[Image, list[str]]:
-    """Open stacks of planes, of one or more channels and time points, and look at every pixel.
+    """Open an image of one or more channels and time points, and look at every pixel.
 
-    `fits` is called before any pixel is read, to refuse a stack whose geometry will not do.
+    `fits` is called before any pixel is read, to refuse an image whose geometry will not do.
 
     Returns
     -------
-    stack : Image
-        Axes ZYX, and C and T where the file has them and none was chosen.
+    image : Image
+        Axes ZYX, and C and T where the file has them and none was chosen; without Z where the file
+        has none and `stacks_only` is false.
     warnings : list of str
         What is worth knowing, such as a share of saturated pixels.
 
     Raises
     ------
     InputError
-        The file is damaged, its pixels are constant or not finite, or it holds no stack.
+        The file is damaged, its pixels are constant or not finite, or it holds no stack where
+        one is needed.
     """
     image = read.open(path, axes=axes, voxel_um=voxel_um, allow_incomplete=allow_incomplete)
     for axis, index in (("C", channel), ("T", timepoint)):
         if index is not None:
             image = _selected(image, axis, index)
-    if "Z" not in image.axes:
+    if stacks_only and "Z" not in image.axes:
         raise InputError(
             f"holds no stack of planes: {describe_shape(image.shape, image.axes)}",
             where=str(path),

@@ -12,19 +12,14 @@ import numpy.typing as npt
 from carescope import metrics
 from carescope.errors import UsageError
 from carescope.files import atomic
+from carescope.grid import Grid
 from carescope.image import Image
 from carescope.jobs.inputs import Optics
 from carescope.jobs.learning import learn
+from carescope.jobs.outputs import beside, check_distinct, check_output, stem
 from carescope.jobs.page import page_of
 from carescope.jobs.passes import Shared, Watch
-from carescope.jobs.restore import (
-    Written,
-    beside,
-    check_distinct,
-    check_output,
-    restore_file,
-    stem,
-)
+from carescope.jobs.restore import Written, restore_file
 from carescope.recipe import Recipe
 from carescope.train.losses import SPREADS
 
@@ -114,8 +109,9 @@ def isotropic(
         provenance=provenance,
         watch=watch_restoring,
     )
-    scores = score(truth, stack, written) if truth is not None else []
-    doubts = [*warnings, *learnt.warnings, *_clipping(written)]
+    grid = Grid.of(stack, factor=learnt.model.task.factor)
+    scores = score(truth, stack, written, grid) if truth is not None else []
+    doubts = [*warnings, *learnt.warnings, *written.warnings, *_clipping(written)]
     text = page_of(
         learnt, stack, written, truth=truth, scores=scores, warnings=doubts, command=command
     )
@@ -153,14 +149,16 @@ def check_spread(
         check_output(path, overwrite=overwrite)
 
 
-def score(truth: npt.NDArray[Any], stack: Image, written: Written) -> list[dict[str, Any]]:
+def score(
+    truth: npt.NDArray[Any], stack: Image, written: Written, grid: Grid
+) -> list[dict[str, Any]]:
     """PSNR, NRMSE and SSIM of bicubic input and restoration, on the planes never seen."""
     from carescope.physics import sampling
 
-    unseen = ~written.grid.is_recorded()
+    unseen = ~grid.is_recorded()
     if not unseen.any():
         unseen[:] = True
-    bicubic = sampling.upsample(stack.array().astype(np.float32), written.grid)
+    bicubic = sampling.upsample(stack.array().astype(np.float32), grid)
     return [
         {"name": name, **metrics.evaluate(truth[unseen], values[unseen], planewise=True)}
         for name, values in (("bicubic", bicubic), ("restored", written.image.array()))

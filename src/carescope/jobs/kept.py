@@ -14,14 +14,14 @@ from carescope.errors import ModelError, OutputError
 from carescope.files.folder import remove
 from carescope.model import Ensemble, Model
 from carescope.model.folder import member_folder
-from carescope.pairs import LateralPairs
+from carescope.pairs import Pairs
 from carescope.train import distributed, history
 
 
 def kept_or(
     learn: Callable[[], Model],
     folder: Path | None,
-    made: LateralPairs,
+    made: Pairs,
     start: Model | None,
     *,
     overwrite: bool = False,
@@ -85,7 +85,7 @@ def clear(places: Sequence[Path | None]) -> None:
 
 
 def _finished(
-    folder: Path | None, made: LateralPairs, start: Model | None
+    folder: Path | None, made: Pairs, start: Model | None
 ) -> tuple[Model | None, list[str]]:
     """The model in a folder, where it was learnt from these pairs under their recipe."""
     if folder is None or not (folder / model.DESCRIPTION).exists():

@@ -10,8 +10,8 @@ import numpy as np
 from carescope.axes import describe_shape
 from carescope.errors import InputError, UsageError
 from carescope.image import Image, VoxelSize
-from carescope.jobs.inputs import open_stack
-from carescope.jobs.restore import check_distinct, check_output
+from carescope.jobs.inputs import open_image
+from carescope.jobs.outputs import check_distinct, check_output
 from carescope.physics import beads, psf
 from carescope.physics.widths import fwhm_um
 from carescope.write import tiff
@@ -72,7 +72,7 @@ def average_beads(
     overwrite
         Replace a file that is there.
     reading
-        How to read the stack, as for `carescope.jobs.inputs.open_stack`.
+        How to read the stack, as for `carescope.jobs.inputs.open_image`.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def average_beads(
         )
     check_output(out, overwrite=overwrite)
     check_distinct([out], [source])
-    stack, warnings = open_stack(source, **reading, fits=_zyx)
+    stack, warnings = open_image(source, **reading, fits=_zyx)
     stack = _zyx(stack)
     found = beads.average(stack.array(), stack.voxel(), where=stack.source)
     if bead_um is not None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 import carescope
 from carescope import read
+from carescope.grid import Grid
 from carescope.image import Image
 from carescope.jobs.learning import Learnt
 from carescope.jobs.restore import Written
@@ -52,7 +53,7 @@ def page_of(
         title=f"{Path(stack.source or 'stack').name}, restored to isotropic resolution",
         stack=stack,
         restored=written.image,
-        grid=written.grid,
+        grid=Grid.of(stack, factor=model.task.factor),
         kernels=_named(learnt.pairs.kernels),
         history=model.facts["history"],
         numbers=_numbers(learnt, stack, written),
@@ -60,7 +61,7 @@ def page_of(
         scores=scores,
         warnings=warnings,
         blur=learnt.found.blur if learnt.found else None,
-        spread=_spread(written, model.spread),
+        spread=_spread(written, model.family),
         members=len(model.members),
         recipe=model.recipe.model_dump(),
         command=command,
@@ -94,12 +95,13 @@ def _network(model: Model | Ensemble) -> str:
     """The architecture in words."""
     architecture = model.members[0].architecture
     if architecture["name"] == "separate":
-        return f"{architecture['part']['name']} for each of {model.channels} channels"
+        return f"{architecture['part']['name']} for each of {model.task.channels_in} channels"
     return str(architecture["name"])
 
 
 def _numbers(learnt: Learnt, stack: Image, written: Written) -> dict[str, object]:
-    model, grid = learnt.model, written.grid
+    model = learnt.model
+    grid = Grid.of(stack, factor=model.task.factor)
     facts, members = model.facts, len(model.members)
     of_all = f" ({members} networks together)" if members > 1 else ""
     losses = [member.facts["best_validation_loss"] for member in model.members]

@@ -23,7 +23,7 @@ from carescope.files.folder import make, remove
 from carescope.image import Image
 from carescope.jobs.kept import clear, keep, kept_or
 from carescope.model import Model
-from carescope.pairs import LateralPairs
+from carescope.pairs import LateralPairs, Pairs
 from carescope.recipe import Recipe
 from carescope.train import distributed
 from carescope.write import tiff
@@ -56,7 +56,7 @@ class Shared(NamedTuple):
 
     def fit(
         self,
-        made: LateralPairs,
+        made: Pairs,
         folder: Path | None,
         watch: Watch | None,
         start: Model | None = None,
@@ -164,11 +164,12 @@ def _drafts(draft: Model, made: LateralPairs, place: Path) -> dict[int, Image]:
         number = numbers[at]
         source = made.pool[number]
         path = place / f"draft-{number}.ome.tif"
-        axes, shape = predict.layout(source.stack, source.grid)
-        voxel = predict.voxel_um(source.stack, source.grid)
-        with tiff.create(path, shape=shape, axes=axes, dtype="float32", voxel_um=voxel) as pixels:
+        there = predict.outline(draft, source.stack, grid=source.grid)
+        with tiff.create(
+            path, shape=there.shape, axes=there.axes, dtype="float32", voxel_um=there.voxel_um
+        ) as pixels:
             fill = partial(_fill, pixels)
-            predict.restore_into(fill, draft, source.stack, source.grid, maps=source.maps)
+            predict.restore_into(fill, draft, source.stack, there, maps=source.maps)
         restored = read.open(path, axes="CZYX")
         drafts[number] = replace(restored, source=source.stack.source)
     return drafts
@@ -218,9 +219,8 @@ def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         for row in second["history"]
     ]
     warnings = list(dict.fromkeys([*first["warnings"], *second["warnings"]]))
-    of_the_data = {
-        name: first[name] for name in ("data_sha256", "trained_on", "started_from", "stacks")
-    }
+    names = ("data_sha256", "trained_on", "started_from", "stacks", "fingerprint")
+    of_the_data = {name: first[name] for name in names if name in first}
     return (
         second | sums | of_the_data | {"history": [*first["history"], *later], "warnings": warnings}
     )

@@ -10,16 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from carescope import normalize, predict, read
-from carescope.errors import ModelError, UsageError
-from carescope.files import atomic
-from carescope.files.folder import check_makeable, make
-from carescope.grid import Grid
+from carescope.errors import ModelError
+from carescope.files.folder import make
 from carescope.image import Image
+from carescope.jobs.familiar import check_familiar
+from carescope.jobs.outputs import beside, check_output
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 from carescope.write import tiff
-
-DTYPES = ("float32", "uint8", "uint16", "int16")
 
 #: What the numbers of a scale are, by the family of the distribution.
 SCALES = {
@@ -30,12 +28,12 @@ SCALES = {
 
 @dataclass(frozen=True)
 class Written:
-    """A restored file, and those of its spread beside it."""
+    """A restored file, what to think about, and the files of its spread beside it."""
 
     path: Path
     image: Image
-    grid: Grid
     clipped: int
+    warnings: list[str]
     scale: Path | None = None
     disagreement: Path | None = None
 
@@ -44,41 +42,6 @@ class Written:
         """The files of its spread, by what they hold."""
         named = {"scale": self.scale, "disagreement": self.disagreement}
         return {name: path for name, path in named.items() if path}
-
-
-def check_dtype(dtype: str) -> None:
-    """Refuse a pixel type that is not for restored images."""
-    if dtype not in DTYPES:
-        raise UsageError(
-            f"images of type {dtype!r} are not written",
-            where="--dtype",
-            remedy=f"Choose one of {', '.join(DTYPES)}",
-        )
-
-
-def check_distinct(outputs: Sequence[Path], inputs: Sequence[str | Path]) -> None:
-    """Refuse outputs that would replace an input or one another."""
-    taken = {Path(path).resolve(): "is what is read" for path in inputs}
-    for path in outputs:
-        if path.resolve() in taken:
-            raise UsageError(
-                f"{taken[path.resolve()]} in the same run",
-                where=path,
-                remedy="Choose another name with --out or --report",
-            )
-        taken[path.resolve()] = "would be written twice"
-
-
-def check_output(path: Path, dtype: str = "float32", *, overwrite: bool = False) -> None:
-    """Refuse an output that could not be written, before any work."""
-    check_dtype(dtype)
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise UsageError(
-            f"the output format {path.suffix or 'without a suffix'!r} is not known",
-            where=path,
-            remedy="Give --out a name that ends in .ome.tif",
-        )
-    atomic.check_writable(path, overwrite=overwrite)
 
 
 def check_spread(model: Model | Ensemble) -> None:
@@ -91,12 +54,6 @@ def check_spread(model: Model | Ensemble) -> None:
         )
 
 
-def beside(out: Path, members: int) -> dict[str, Path]:
-    """Where the spread of a restoration goes: scale, and the disagreement of several members."""
-    names = ("scale", "disagreement") if members > 1 else ("scale",)
-    return {name: out.with_name(f"{stem(out)}_{name}.ome.tif") for name in names}
-
-
 def restore_file(
     model: Model | Ensemble,
     stack: Image,
@@ -106,7 +63,9 @@ def restore_file(
     dtype: str = "float32",
     overwrite: bool = False,
     force: bool = False,
+    strict: bool = False,
     maps: Sequence[Affine] | None = None,
+    memory_bytes: int | None = None,
     provenance: dict[str, str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> Written:
@@ -115,7 +74,7 @@ def restore_file(
     Parameters
     ----------
     model, stack
-        What restores and what is restored: axes ZYX, with C, T or both.
+        What restores and what is restored: axes YX or ZYX, with C, T or both.
     out
         The file to write; it appears when it is complete, after those of the spread.
     spread
@@ -127,8 +86,13 @@ def restore_file(
         Replace files that are there.
     force
         Go on where the geometry is not the model's.
+    strict
+        Refuse an image unlike the training images, where otherwise a warning says so.
     maps
         What normalises each channel, where that is known already.
+    memory_bytes
+        Below what the whole process stays, its libraries included; where None, a block takes up to
+        a gigabyte.
     provenance
         More to write into the metadata.
     watch
@@ -145,9 +109,9 @@ def restore_file(
     check_output(out, dtype, overwrite=overwrite)
     for path in extra.values():
         check_output(path, overwrite=overwrite)
-    grid = predict.geometry(model, stack, force=force)
+    there = predict.outline(model, stack, force=force)
     maps = maps or normalize.fit(stack, model.recipe.percentiles)
-    axes, shape = predict.layout(stack, grid)
+    warnings = check_familiar(model, stack, maps, strict=strict)
     facts = predict.provenance(model, stack) | (provenance or {})
     with ExitStack() as files:
 
@@ -155,11 +119,11 @@ def restore_file(
             return files.enter_context(
                 tiff.create(
                     path,
-                    shape=shape,
-                    axes=axes,
+                    shape=there.shape,
+                    axes=there.axes,
                     dtype=np.dtype(dtype),
-                    voxel_um=predict.voxel_um(stack, grid),
-                    channel_names=stack.channel_names,
+                    voxel_um=there.voxel_um,
+                    channel_names=there.channel_names,
                     provenance=facts | told,
                     overwrite=overwrite,
                 )
@@ -175,17 +139,18 @@ def restore_file(
                 pixels[place] = getattr(part, name)
 
         disagreement = "disagreement" in layers
+        limit = {} if memory_bytes is None else {"memory_bytes": predict.left(memory_bytes)}
         predict.restore_into(
-            keep, model, stack, grid, maps=maps, disagreement=disagreement, watch=watch
+            keep, model, stack, there, maps=maps, disagreement=disagreement, watch=watch, **limit
         )
-    image, clipped = read.open(out, axes=axes), layers["mean"].clipped
-    return Written(out, image, grid, clipped, extra.get("scale"), extra.get("disagreement"))
+    image, clipped = read.open(out, axes=there.axes), layers["mean"].clipped
+    return Written(out, image, clipped, warnings, extra.get("scale"), extra.get("disagreement"))
 
 
 def _meaning(name: str, model: Model | Ensemble) -> str:
     """What the numbers of a layer are, for its metadata."""
     if name == "scale":
-        return SCALES[str(model.spread)]
+        return SCALES[str(model.family)]
     return f"disagreement of {len(model.members)} models, from 0 (one opinion) to 1"
 
 
@@ -198,6 +163,8 @@ def restore_files(
     dtype: str = "float32",
     overwrite: bool = False,
     force: bool = False,
+    strict: bool = False,
+    memory_bytes: int | None = None,
     provenance: dict[str, str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> list[Written]:
@@ -209,15 +176,17 @@ def restore_files(
         What restores and what is restored.
     targets
         A file for each stack; its folder is made where it is missing.
-    spread, dtype, overwrite, force, provenance
+    spread, dtype, overwrite, force, strict, memory_bytes, provenance
         As for `restore_file`.
     watch
         Called with the share of all that is done.
     """
     maps = []
     for stack in stacks:
-        predict.geometry(model, stack, force=force)
+        predict.outline(model, stack, force=force)
         maps.append(normalize.fit(stack, model.recipe.percentiles))
+        if strict:
+            check_familiar(model, stack, maps[-1], strict=True)
     done: list[Written] = []
 
     def tell(share: float) -> None:
@@ -235,66 +204,11 @@ def restore_files(
                 dtype=dtype,
                 overwrite=overwrite,
                 force=force,
+                strict=strict,
                 maps=known,
+                memory_bytes=memory_bytes,
                 provenance=provenance,
                 watch=tell,
             )
         )
     return done
-
-
-def outputs(
-    sources: Sequence[Path],
-    out: Path,
-    dtype: str = "float32",
-    *,
-    members: int = 0,
-    overwrite: bool = False,
-) -> list[Path]:
-    """Where each input's restoration goes: `out` itself, or a file each in the folder `out`.
-
-    Nothing is made yet; what could not be written in the end is refused.
-
-    Parameters
-    ----------
-    sources, out, dtype, overwrite
-        What is read, and what is to be written.
-    members
-        How many models' spread is written beside the restorations; 0 where none is.
-
-    Raises
-    ------
-    UsageError
-        Several inputs would go into one file, or onto an input.
-    OutputError
-        A file is there already, or cannot be written.
-    """
-    check_dtype(dtype)
-    if out.suffix and not out.is_dir():
-        targets = [out]
-        check_output(out, dtype, overwrite=overwrite)
-    else:
-        targets = [out / f"{stem(source)}.ome.tif" for source in sources]
-        check_makeable(out)
-    if len(sources) > len(set(targets)):
-        twice = ", ".join(sorted({str(t) for t in targets if targets.count(t) > 1} or {str(out)}))
-        raise UsageError(
-            f"several inputs would be written as {twice}",
-            where="--out",
-            remedy="Give the name of a folder, or restore inputs of one name in separate runs",
-        )
-    extra = [path for t in targets for path in (beside(t, members).values() if members else ())]
-    check_distinct([*targets, *extra], sources)
-    for target in [*targets, *extra]:
-        if target.parent.is_dir():
-            check_output(target, dtype, overwrite=overwrite)
-    return targets
-
-
-def stem(path: Path) -> str:
-    """A file's name without the endings of a TIFF."""
-    name = path.name
-    for ending in (".ome.tiff", ".ome.tif", ".tiff", ".tif"):
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return path.stem

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from carescope.errors import ModelError
 from carescope.files.folder import read_bytes
 from carescope.recipe import Recipe
+from carescope.task import Task
 
 SCHEMA = 1
 DESCRIPTION = "model.json"
@@ -30,10 +31,7 @@ class ModelDescription(_Described):
 
     architecture: dict[str, Any]
     recipe: Recipe
-    channels: int = Field(ge=1)
-    factor: float = Field(ge=1, le=100)
-    step_um: float = Field(gt=0)
-    pixel_um: float = Field(gt=0)
+    task: Task
     facts: dict[str, Any]
     weights_sha256: str
 
@@ -50,6 +48,7 @@ class EnsembleDescription(_Described):
     """An ensemble's."""
 
     members: list[MemberDescription] = Field(min_length=2)
+    facts: dict[str, Any] = Field(default_factory=dict)
 
 
 def text_of(description: ModelDescription | EnsembleDescription) -> str:

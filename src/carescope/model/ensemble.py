@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from carescope import trust
 from carescope.errors import ModelError
+from carescope.model import calibrated
 from carescope.model.model import Model
 from carescope.recipe import Recipe
+from carescope.task import Task
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,7 +26,9 @@ class Ensemble:
     Parameters
     ----------
     members
-        At least two models, alike in channels, factor, spread and percentiles.
+        At least two models, alike in task, spread and percentiles.
+    known
+        What is known of them together, such as how their scales are to be read.
 
     Raises
     ------
@@ -33,6 +37,7 @@ class Ensemble:
     """
 
     members: tuple[Model, ...]
+    known: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))
@@ -57,20 +62,8 @@ class Ensemble:
         return self.members[0].recipe
 
     @property
-    def channels(self) -> int:
-        return self.members[0].channels
-
-    @property
-    def factor(self) -> float:
-        return self.members[0].factor
-
-    @property
-    def step_um(self) -> float:
-        return self.members[0].step_um
-
-    @property
-    def pixel_um(self) -> float:
-        return self.members[0].pixel_um
+    def task(self) -> Task:
+        return self.members[0].task
 
     @property
     def spread(self) -> str | None:
@@ -86,8 +79,16 @@ class Ensemble:
             for name in ("steps", "seconds", "weights", "restarts")
             if all(name in facts for facts in told)
         }
+        if "seconds" in sums:
+            sums["seconds"] = round(sums["seconds"], 1)
         warnings = dict.fromkeys(w for facts in told for w in facts.get("warnings", []))
-        return told[0] | sums | {"warnings": list(warnings), "members": len(told)}
+        return told[0] | sums | {"warnings": list(warnings), "members": len(told)} | self.known
+
+    @property
+    def family(self) -> str | None:
+        """The family as which restored scales are to be read; None without scales."""
+        found = calibrated.of(self.known)
+        return found.family if found else self.spread
 
     @property
     def sha256(self) -> str:
@@ -98,7 +99,7 @@ class Ensemble:
     def apply(self, patch: Floats) -> Floats:
         """What the members restore, as one: see `Model.apply` and `fuse`."""
         outputs = np.stack([member.apply(patch) for member in self.members])
-        together = fuse(np.moveaxis(outputs, 2, 1), self.channels, self.spread)
+        together = fuse(np.moveaxis(outputs, 2, 1), self.task.channels_out, self.spread)
         return np.asarray(np.moveaxis(together, 0, 1))
 
 
@@ -130,8 +131,7 @@ def fuse(outputs: Floats, channels: int, spread: str | None) -> Floats:
 def _kind(model: Model) -> dict[str, Any]:
     """What the members of an ensemble must have in common."""
     return {
-        "channels": model.channels,
-        "factor": model.factor,
+        **model.task.model_dump(exclude={"step_um", "pixel_um"}),
         "spread": model.spread,
         "percentiles": model.recipe.percentiles,
     }

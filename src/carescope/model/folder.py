@@ -116,7 +116,7 @@ def load(folder: str | Path) -> Model | Ensemble:
     if isinstance(description, EnsembleDescription):
         members = tuple(_load_member(folder, member) for member in description.members)
         try:
-            return Ensemble(members)
+            return Ensemble(members, description.facts)
         except ModelError as error:
             raise ModelError(error.what, where=folder, remedy=error.remedy) from None
     return _load_model(folder, description)
@@ -132,7 +132,10 @@ def _save_members(ensemble: Ensemble, folder: Path, *, overwrite: bool) -> None:
             save(member, folder / name, overwrite=overwrite or mine)
         listed.append(MemberDescription(folder=name, sha256=member.sha256))
     description = EnsembleDescription(
-        schema_version=SCHEMA, carescope_version=carescope.__version__, members=listed
+        schema_version=SCHEMA,
+        carescope_version=carescope.__version__,
+        members=listed,
+        facts=ensemble.known,
     )
     atomic.write_text(folder / DESCRIPTION, text_of(description), overwrite=True)
 
@@ -164,10 +167,7 @@ def _description(model: Model, weights: bytes) -> ModelDescription:
         carescope_version=carescope.__version__,
         architecture=model.architecture,
         recipe=model.recipe,
-        channels=model.channels,
-        factor=model.factor,
-        step_um=model.step_um,
-        pixel_um=model.pixel_um,
+        task=model.task,
         facts=model.facts,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
     )
@@ -219,10 +219,7 @@ def _load_model(folder: Path, description: ModelDescription | EnsembleDescriptio
         network=_network(path, description, content),
         architecture=description.architecture,
         recipe=description.recipe,
-        channels=description.channels,
-        factor=description.factor,
-        step_um=description.step_um,
-        pixel_um=description.pixel_um,
+        task=description.task,
         facts=description.facts,
     )
     _refuse_contradiction(model, folder)
@@ -231,11 +228,13 @@ def _load_model(folder: Path, description: ModelDescription | EnsembleDescriptio
 
 def _refuse_contradiction(model: Model, folder: Path) -> None:
     """The network must take the channels, and give the scales, that the description speaks of."""
-    channels, scales = model.network.channels_in, bool(model.network.scales)
-    if channels != model.channels or scales != (model.spread is not None):
+    network, task, scales = model.network, model.task, bool(model.network.scales)
+    same = network.channels_in == task.channels_in and network.channels_out == task.channels_out
+    if not same or scales != (model.spread is not None):
         raise ModelError(
-            f"the architecture has {channels} channels {'with' if scales else 'without'} scales, "
-            f"which is not what channels and recipe.loss = {model.recipe.loss} say",
+            f"the architecture has {network.channels_in} channels in, {network.channels_out} out, "
+            f"{'with' if scales else 'without'} scales, which is not what task and recipe.loss = "
+            f"{model.recipe.loss} say",
             where=folder / DESCRIPTION,
             remedy=_COPY_OR_TRAIN,
         )

@@ -14,12 +14,14 @@ from torch import nn
 
 from carescope import trust
 from carescope.errors import ModelError
+from carescope.model import calibrated
 from carescope.recipe import Recipe
+from carescope.task import Task
 
 
 @dataclass
 class Model:
-    """A network with its recipe and geometry.
+    """A network with its recipe and its task.
 
     It holds no grey levels: what normalises an image is the rule `recipe.percentiles`, applied to
     the image at hand, in training and in restoring alike.
@@ -27,18 +29,14 @@ class Model:
     Parameters
     ----------
     network
-        Maps (batch, C, *space) in normalised units to as much, or with scales to
-        (batch, 2C, *space): mu of each channel, then its scale.
+        Maps (batch, channels_in, *space) in normalised units to (batch, channels_out, *space), or
+        with scales to twice as many channels: mu of each, then its scale.
     architecture
         The name and options it was built with, as `carescope.net.build` takes them.
     recipe
         How it was trained.
-    channels
-        C, the channels of the stacks that it restores.
-    factor
-        Restored planes per recorded plane.
-    step_um, pixel_um
-        Plane distance and lateral pixel size it was trained on.
+    task
+        What it restores to what.
     facts
         What is worth knowing later: the stack's name, optics, noise, training time, best loss,
         warnings.
@@ -47,10 +45,7 @@ class Model:
     network: nn.Module
     architecture: dict[str, Any]
     recipe: Recipe
-    channels: int
-    factor: float
-    step_um: float
-    pixel_um: float
+    task: Task
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,6 +57,12 @@ class Model:
     def spread(self) -> str | None:
         """The family of its predicted distributions, laplace or gaussian; None without scales."""
         return self.recipe.loss if self.recipe.loss in trust.FAMILIES else None
+
+    @property
+    def family(self) -> str | None:
+        """The family as which restored scales are to be read; None without scales."""
+        found = calibrated.of(self.facts)
+        return found.family if found else self.spread
 
     def packed(self) -> bytes:
         """The weights as the content of a safetensors file."""
@@ -79,13 +80,14 @@ class Model:
         Parameters
         ----------
         patch
-            (batch, C, *space) in normalised units, axes of space in the order Z, Y, X;
+            (batch, channels_in, *space) in normalised units, space in the order Z, Y, X;
             each length a multiple of `carescope.net.grid`.
 
         Returns
         -------
         ndarray
-            (batch, C, *space) float32, or with scales (batch, 2C, *space): mu, then scale.
+            (batch, channels_out, *space) float32, or with scales twice the channels: mu, then
+            scale.
 
         Raises
         ------

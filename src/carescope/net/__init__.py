@@ -3,6 +3,7 @@
 from carescope.net.build import NETWORKS, build
 from carescope.net.dropout import Dropout, set_share
 from carescope.net.isonet import IsoNet1, IsoNet2
+from carescope.net.projection import ProjectionNet
 from carescope.net.reach import grid, reach
 from carescope.net.resolve import resolve
 from carescope.net.separate import Separate
@@ -14,6 +15,7 @@ __all__ = [
     "Dropout",
     "IsoNet1",
     "IsoNet2",
+    "ProjectionNet",
     "Separate",
     "ShuffleUNet",
     "UNet",

@@ -10,6 +10,7 @@ from torch import nn
 
 from carescope.errors import UsageError
 from carescope.net.isonet import IsoNet1, IsoNet2
+from carescope.net.projection import ProjectionNet
 from carescope.net.separate import Separate
 from carescope.net.shuffle import ShuffleUNet
 from carescope.net.unet import UNet
@@ -19,9 +20,13 @@ NETWORKS: dict[str, tuple[tuple[int, ...], Callable[..., nn.Module]]] = {
     "care": ((2, 3), lambda n, c, **options: UNet(n, c, **{"channels_out": c} | options)),
     "isonet1": ((2,), lambda _, c, **options: IsoNet1(c, **{"channels_out": c} | options)),
     "isonet2": ((2,), lambda _, c, **options: IsoNet2(c, **options)),
-    "shuffle": ((2,), lambda _, c, **options: ShuffleUNet(c, **options)),
+    "shuffle": ((2, 3), lambda n, c, **options: ShuffleUNet(n, c, **options)),
+    "projection": ((3,), lambda _, c, **options: ProjectionNet(c, **{"channels_out": c} | options)),
     "separate": ((2, 3), lambda n, c, **options: _separate(n, c, **options)),
 }
+
+#: By the axes of a tensor, batch and channels among them: the order in memory with channels last.
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def build(
@@ -68,10 +73,11 @@ def build(
                 f"the network {name} cannot be built from {options}: {error}",
                 remedy="Remove or correct the options of the network",
             ) from error
-    if ndim == 3:
-        return network
     # The faster order in memory; rounding depends on it, so that all networks have the same.
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    for weights in network.parameters():
+        if weights.ndim in CHANNELS_LAST:
+            weights.data = weights.data.contiguous(memory_format=CHANNELS_LAST[weights.ndim])
+    return network
 
 
 def _separate(ndim: int, channels: int, part: dict[str, Any] | None = None) -> Separate:

@@ -21,6 +21,7 @@ from carescope.errors import InputError, UsageError
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.pairs.agree import check_alike
+from carescope.pairs.contract import Batch
 from carescope.pairs.degrade import RECORRUPTION, degrade, recorrupted
 from carescope.pairs.doubts import doubts
 from carescope.pairs.places import Places
@@ -28,8 +29,7 @@ from carescope.pairs.regions import CELL_PX, no_structure
 from carescope.pairs.source import Floats, Source, sources
 from carescope.physics.microscope import Kernels, Microscope
 from carescope.recipe import Recipe
-
-Batch = tuple[Floats, Floats]
+from carescope.task import Task
 
 #: What in a recipe decides which patches there are and how they look.
 DECIDES_PATCHES = ("psf_mode", "noise", "percentiles", "validation_fraction", "patch_px")
@@ -38,8 +38,7 @@ DECIDES_PATCHES = ("psf_mode", "noise", "percentiles", "validation_fraction", "p
 class LateralPairs:
     """Batches of (axial-looking, lateral) patches of stacks, degraded as they are drawn.
 
-    Nothing is kept but the foreground's coordinates; a patch depends on the seed and its
-    number alone, so that batches can be made in any order, anywhere.
+    Nothing is kept but the foreground's coordinates.
 
     Parameters
     ----------
@@ -65,6 +64,7 @@ class LateralPairs:
         images: Sequence[Image] = (),
     ) -> None:
         self.pool, self.recipe, self.scope, self.images = list(pool), recipe, scope, images
+        self.known: dict[str, Any] = {}
         side = min(recipe.patch_px, *(source.largest_patch_px for source in pool))
         self.patch_shape = (side, side)
         rows, columns = np.min([source.validating.shape for source in pool], axis=0)
@@ -79,24 +79,16 @@ class LateralPairs:
         self._validation_centres = band
 
     @property
-    def channels(self) -> int:
-        """How many channels patches have."""
-        return self.pool[0].stack.size("C")
+    def task(self) -> Task:
+        """Isotropic restoration of stacks with the geometry of the first one."""
+        return isotropic_task(self.pool[0].stack, self.pool[0].grid)
 
-    @property
-    def grid(self) -> Grid:
-        """The axial geometry of the first stack."""
-        return self.pool[0].grid
+    planes = 1  # of no concern: the network sees sections
 
     @property
     def kernels(self) -> Kernels | None:
         """The optics of the first stack, or None."""
         return self.pool[0].kernels
-
-    @property
-    def pixel_um(self) -> float:
-        """Lateral pixel size of the first stack."""
-        return self.pool[0].stack.voxel()[2]
 
     def with_structure(self) -> list[int]:
         """The numbers of those stacks of the pool that hold something to learn from."""
@@ -117,17 +109,16 @@ class LateralPairs:
             "channel_names": list(self.pool[0].stack.channel_names),
             "optics": {"psf": psf.kind, **psf.parameters} if psf else {"psf": "none"},
             "noise": self.pool[0].noise_facts(),
-        }
+        } | self.known
 
     def doubts(self) -> list[str]:
         """What a user should know of the degradation before trusting it."""
-        mode = self.recipe.psf_mode
-        return doubts(self.kernels, mode, self.grid, self.pixel_um, self._band_is_empty)
+        first, mode = self.pool[0], self.recipe.psf_mode
+        pixel_um = first.stack.voxel()[2]
+        return doubts(first.kernels, mode, first.grid, pixel_um, self._band_is_empty)
 
     def under(self, recipe: Recipe) -> LateralPairs:
-        """Pairs of the same stacks under another recipe.
-
-        Nothing is read again where patches are made alike.
+        """Pairs of the same stacks under another recipe; nothing is read where patches are alike.
 
         Raises
         ------
@@ -143,7 +134,9 @@ class LateralPairs:
                 "the pairs were made under another recipe",
                 remedy="Train with the recipe they were made with",
             )
-        return from_volume(self.images, self.scope, recipe)
+        other = from_volume(self.images, self.scope, recipe)
+        other.known = self.known
+        return other
 
     def again(self, drafts: dict[int, Image], recipe: Recipe) -> LateralPairs:
         """Pairs from lateral slices of restorations of these stacks.
@@ -199,7 +192,7 @@ class LateralPairs:
     ) -> Batch:
         """A patch for each generator; those of one stack are degraded together."""
         chosen = [centres.choose(draw) for draw in draws]
-        inputs = np.empty((len(draws), self.channels, *shape), np.float32)
+        inputs = np.empty((len(draws), self.task.channels_in, *shape), np.float32)
         targets = np.empty_like(inputs)
         for number in sorted({number for number, _ in chosen}):
             source = self.pool[number]
@@ -247,6 +240,18 @@ class LateralPairs:
             maps=source.maps,
             noise_share=share,
         )
+
+
+def isotropic_task(stack: Image, grid: Grid) -> Task:
+    """The task of restoring stacks with the channels and the geometry of this one."""
+    return Task(
+        kind="isotropic",
+        channels_in=stack.size("C"),
+        channels_out=stack.size("C"),
+        factor=grid.factor,
+        step_um=grid.step_um,
+        pixel_um=stack.voxel()[2],
+    )
 
 
 def from_volume(

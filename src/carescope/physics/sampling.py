@@ -8,7 +8,7 @@ these are repeated.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from carescope.errors import UsageError
 from carescope.grid import Grid
 
 Matrix = npt.NDArray[np.float32]
+Interpolation = Literal["cubic", "linear"]
 TINY = 1e-6
 
 
@@ -78,6 +79,17 @@ def cubic_matrix(positions: npt.ArrayLike, n: int) -> Matrix:
     columns = np.clip(first[:, None] + np.arange(-1, 3), 0, n - 1)
     matrix = np.zeros((len(place), n))
     np.add.at(matrix, (np.arange(len(place))[:, None], columns), weights)
+    return matrix.astype(np.float32)
+
+
+def linear_matrix(positions: npt.ArrayLike, n: int) -> Matrix:
+    """The same as `cubic_matrix`, with the two neighbours in proportion to their nearness."""
+    place = np.clip(np.atleast_1d(np.asarray(positions, dtype=np.float64)), 0, n - 1)
+    first = np.minimum(np.floor(place + TINY).astype(np.int64), max(n - 2, 0))
+    matrix = np.zeros((len(place), n))
+    rows = np.arange(len(place))
+    np.add.at(matrix, (rows, first), 1 - (place - first))
+    np.add.at(matrix, (rows, np.minimum(first + 1, n - 1)), place - first)
     return matrix.astype(np.float32)
 
 
@@ -143,7 +155,9 @@ def upsample_adjoint(fine: npt.NDArray[Any], grid: Grid) -> npt.NDArray[Any]:
     return resample(matrix.T, fine)
 
 
-def upsample_window(grid: Grid, start: int, stop: int) -> tuple[Matrix, slice]:
+def upsample_window(
+    grid: Grid, start: int, stop: int, interpolation: Interpolation = "cubic"
+) -> tuple[Matrix, slice]:
     """The part of `upsample` that gives some restored planes.
 
     Parameters
@@ -152,6 +166,8 @@ def upsample_window(grid: Grid, start: int, stop: int) -> tuple[Matrix, slice]:
         The stack's axial geometry.
     start, stop
         Restored planes ``start .. stop - 1``.
+    interpolation
+        ``cubic`` or ``linear``.
 
     Returns
     -------
@@ -171,7 +187,8 @@ def upsample_window(grid: Grid, start: int, stop: int) -> tuple[Matrix, slice]:
             f"there are no restored planes {start} to {stop - 1}",
             remedy=f"Restored planes run from 0 to {grid.restored_planes - 1}",
         )
-    matrix = cubic_matrix(np.arange(start, stop) / grid.factor, grid.planes)
+    weights = {"cubic": cubic_matrix, "linear": linear_matrix}[interpolation]
+    matrix = weights(np.arange(start, stop) / grid.factor, grid.planes)
     used = np.flatnonzero(matrix.any(axis=0))
     planes = slice(int(used[0]), int(used[-1]) + 1)
     return matrix[:, planes], planes

@@ -1,21 +1,24 @@
-"""Restoring: a pure function of one output block, and loops over it."""
+"""Restoring: pure functions of one output block, and loops over them."""
 
-from carescope.predict.block import Estimate, restore_block
+from carescope.predict import direct, sections
 from carescope.predict.blocks import plan
-from carescope.predict.outline import geometry, layer_names, layout, provenance, voxel_um
+from carescope.predict.estimate import Estimate
+from carescope.predict.memory import left
+from carescope.predict.outline import Outline, layer_names, outline, provenance
 from carescope.predict.volume import Place, Restored, restore, restore_into
 
 __all__ = [
     "Estimate",
+    "Outline",
     "Place",
     "Restored",
-    "geometry",
+    "direct",
     "layer_names",
-    "layout",
+    "left",
+    "outline",
     "plan",
     "provenance",
     "restore",
-    "restore_block",
     "restore_into",
-    "voxel_um",
+    "sections",
 ]

@@ -15,9 +15,7 @@ from carescope.model import Ensemble, Model
 
 Block = tuple[slice, slice, slice]
 
-#: How far a volume is mirrored beyond its borders, at least.
-MARGIN_PX = 32
-#: Pixels along each axis below which a block is not cut.
+#: Pixels along each axis below which a block is not cut, where the network looks along it.
 SMALLEST_PX = 16
 #: What the network may take for the slices that it sees at once.
 BATCH_BYTES = 1 << 28
@@ -44,19 +42,23 @@ def plan(
     memory_bytes
         What a block may take, all channels and members of an ensemble.
     """
-    (axial, lateral), (rows, columns) = looks(model)
-    halo = [2 * (axial + rows), 2 * (lateral + columns), 2 * (lateral + columns)]
+    reaches, cells = looks(model)
+    halo = [2 * (r + c) if r else 0 for r, c in zip(reaches, cells, strict=True)]
     # Beyond the mirrored volume there is nothing to look at.
-    ends = [n + 2 * (MARGIN_PX + c) for n, c in zip(shape, (rows, columns, columns), strict=True)]
+    margin = model.task.margin_px
+    ends = [n + 2 * (margin + c) for n, c in zip(shape, cells, strict=True)]
     size = list(shape)
 
     def seen() -> list[int]:
         return [min(n + h, end) for n, h, end in zip(size, halo, ends, strict=True)]
 
     while _working_bytes(model, size, seen()) > memory_bytes:
-        axis = max(range(3), key=lambda a: size[a] / (halo[a] + 1))
-        if size[axis] <= SMALLEST_PX:
+        long = [a for a in range(3) if size[a] > (SMALLEST_PX if halo[a] else 1)]
+        if model.task.kind == "project" and 0 in long:
+            long.remove(0)  # the surface may lie in any plane
+        if not long:
             break
+        axis = max(long, key=lambda a: size[a] / (halo[a] + 1))
         size[axis] = -(-size[axis] // 2)
     starts = [range(0, whole, part) for whole, part in zip(shape, size, strict=True)]
     for corner in itertools.product(*starts):
@@ -67,13 +69,21 @@ def plan(
         yield z, y, x
 
 
-def looks(model: Model | Ensemble) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Reach and pooling cell, axial and lateral in pixels, that serve all members at once."""
+def looks(model: Model | Ensemble) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Reach and pooling cell in pixels along z, y and x that serve all members at once.
+
+    Where axial sections are restored, both lateral axes are the sections' second one; where planes
+    are, nothing is looked for along z.
+    """
     reaches = [net.reach(member.network) for member in model.members]
     cells = [net.grid(member.network) for member in model.members]
-    axial, lateral = zip(*reaches, strict=True)
-    rows, columns = zip(*cells, strict=True)
-    return (max(axial), max(lateral)), (math.lcm(*rows), math.lcm(*columns))
+    reach = tuple(map(max, zip(*reaches, strict=True)))
+    cell = tuple(math.lcm(*sizes) for sizes in zip(*cells, strict=True))
+    if model.task.kind == "isotropic":
+        return (*reach, reach[1]), (*cell, cell[1])
+    if model.task.axes == "YX":
+        return (0, *reach), (1, *cell)
+    return reach, cell
 
 
 def slices_at_once(model: Model, pixels: int) -> int:
@@ -88,12 +98,17 @@ def _working_bytes(model: Model | Ensemble, kept: list[int], seen: list[int]) ->
     kept: all that each member restores, and two views, or later the result in grey levels. And
     the slices that are within the network.
     """
-    parts = model.channels * (2 if model.spread else 1)
-    arrays = (model.channels + 2) * math.prod(seen)
+    task = model.task
+    parts = task.channels_out * (2 if model.spread else 1)
+    arrays = (task.channels_in + 2) * math.prod(seen)
     arrays += parts * (len(model.members) + 2) * math.prod(kept)
     widest = max(bytes_per_px(member.network) for member in model.members)
-    one = seen[0] * max(seen[1:]) * widest
-    return 4.0 * arrays + max(one, min(BATCH_BYTES, one * max(kept[1:])))
+    if task.axes == "ZYX":
+        return 4.0 * arrays + widest * math.prod(seen)
+    sections = task.kind == "isotropic"
+    one = widest * (seen[0] * max(seen[1:]) if sections else seen[1] * seen[2])
+    count = max(kept[1:]) if sections else kept[0]
+    return 4.0 * arrays + max(one, min(BATCH_BYTES, one * count))
 
 
 def bytes_per_px(network: nn.Module) -> float:

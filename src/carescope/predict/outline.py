@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import carescope
+from carescope.axes import describe_shape
 from carescope.errors import InputError
 from carescope.grid import Grid
-from carescope.image import Image
+from carescope.image import Image, VoxelSize
 from carescope.model import Ensemble, Model
 from carescope.pairs.agree import out_of_place
 
@@ -21,36 +23,102 @@ CAUTION = (
 )
 
 
-def geometry(model: Model | Ensemble, stack: Image, *, force: bool = False) -> Grid:
-    """The axial geometry of a stack under a model, or a refusal where they do not match.
+@dataclass(frozen=True)
+class Outline:
+    """What the restoration of an image will be, known before any pixel is read.
+
+    Parameters
+    ----------
+    axes
+        Those of the image, in the order TCZYX; C is added where several channels come out.
+    shape
+        A length for each of them.
+    voxel_um
+        Voxel size; None where the image's is unknown and does not matter.
+    channel_names
+        The image's, where channels come out as they went in.
+    grid
+        Where restored planes lie, where they are more than were recorded; otherwise None.
+    planes
+        Planes that blocks are made of: those of the restoration, of a projection those recorded.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    voxel_um: VoxelSize | None
+    channel_names: tuple[str, ...] = ()
+    grid: Grid | None = None
+    planes: int = 1
+
+    @property
+    def space(self) -> tuple[int, int, int]:
+        """Planes, rows and columns of all blocks."""
+        lengths = dict(zip(self.axes, self.shape, strict=True))
+        return self.planes, lengths["Y"], lengths["X"]
+
+
+def outline(
+    model: Model | Ensemble, image: Image, *, force: bool = False, grid: Grid | None = None
+) -> Outline:
+    """What a model will make of an image, or a refusal where they do not match.
 
     Parameters
     ----------
     model
-        An isotropic model.
-    stack
-        Axes ZYX, with C, T or both, in any order.
+        What restores.
+    image
+        Any axes in any order, YX among them, and for an isotropic model ZYX.
     force
         Go on where plane distance and pixel size have another ratio than the model's, or
         channels by their names another order.
+    grid
+        The geometry of an isotropic restoration, where it is known already.
 
     Raises
     ------
     InputError
-        The stack has other channels or another ratio than the model was trained for.
+        The image has other channels, axes or another geometry than the model was trained for.
     """
-    grid = Grid.of(stack, factor=model.factor)
-    _check_channels(model, stack)
-    names = model.facts.get("channel_names", ())
-    if out_of_place(stack.channel_names, names) and not force:
+    _check_channels(model, image)
+    if not force:
+        _check_names(model, image)
+    task = model.task
+    if task.kind in ("isotropic", "upsample"):
+        grid = grid or _geometry(model, image, force=force)
+    elif task.axes == "ZYX" and image.size("Z") < 2:
         raise InputError(
-            f"has channels in the order {', '.join(stack.channel_names)}, and the model was "
-            f"trained for {', '.join(names)}",
-            where=stack.source,
-            remedy="Reorder the channels, or go on with --force if they are named wrongly",
+            f"holds no stack of planes ({describe_shape(image.shape, image.axes)}), and the model "
+            "restores stacks",
+            where=image.source,
+            remedy="Give a stack with axes ZYX, or a model that was trained on planes",
         )
-    pixel = stack.voxel()[2]
-    ratio, trained = grid.step_um / pixel, model.step_um / model.pixel_um
+    elif set(image.axes) - set("TCZYX") or not set("YX") <= set(image.axes):
+        raise InputError(
+            f"axes {image.axes} are no image", where=image.source, remedy="Name them with --axes"
+        )
+    lengths = {axis: image.size(axis) for axis in image.axes}
+    planes = grid.restored_planes if grid else image.size("Z")
+    if task.kind == "project":
+        lengths.pop("Z", None)
+    elif "Z" in lengths:
+        lengths["Z"] = planes
+    if "C" in lengths or task.channels_out > 1:
+        lengths["C"] = task.channels_out
+    axes = "".join(axis for axis in "TCZYX" if axis in lengths)
+    voxel = image.voxel_um
+    if grid:
+        voxel = (grid.spacing_um, *image.voxel()[1:])
+    names = image.channel_names if task.keeps_channels else ()
+    return Outline(axes, tuple(lengths[axis] for axis in axes), voxel, names, grid, planes)
+
+
+def _geometry(model: Model | Ensemble, stack: Image, *, force: bool) -> Grid:
+    """The axial geometry of a stack under a model that makes more planes of few."""
+    task = model.task
+    grid = Grid.of(stack, factor=task.factor)
+    if task.step_um is None or task.pixel_um is None:  # a model that does not say what it saw
+        return grid
+    ratio, trained = grid.step_um / stack.voxel()[2], task.step_um / task.pixel_um
     if abs(ratio / trained - 1) > RATIO_TOLERANCE and not force:
         raise InputError(
             f"its planes lie {ratio:.3g} pixels apart, and the model was trained for {trained:.3g}",
@@ -60,8 +128,8 @@ def geometry(model: Model | Ensemble, stack: Image, *, force: bool = False) -> G
     return grid
 
 
-def _check_channels(model: Model | Ensemble, stack: Image) -> None:
-    held, wanted = stack.size("C"), model.channels
+def _check_channels(model: Model | Ensemble, image: Image) -> None:
+    held, wanted = image.size("C"), model.task.channels_in
     if held == wanted:
         return
     channels = "1 channel" if held == 1 else f"{held} channels"
@@ -70,16 +138,21 @@ def _check_channels(model: Model | Ensemble, stack: Image) -> None:
     else:
         remedy = "Give all channels that the model was trained on, without --channel"
     raise InputError(
-        f"has {channels} (axes {stack.axes}), and the model restores {wanted}",
-        where=stack.source,
+        f"has {channels} (axes {image.axes}), and the model restores {wanted}",
+        where=image.source,
         remedy=remedy,
     )
 
 
-def layout(stack: Image, grid: Grid) -> tuple[str, tuple[int, ...]]:
-    """Axes and shape of the restoration of a stack: its own axes, in the order TCZYX."""
-    axes = "".join(a for a in "TCZYX" if a in stack.axes)
-    return axes, tuple(grid.restored_planes if a == "Z" else stack.size(a) for a in axes)
+def _check_names(model: Model | Ensemble, image: Image) -> None:
+    names = model.facts.get("channel_names", ())
+    if out_of_place(image.channel_names, names):
+        raise InputError(
+            f"has channels in the order {', '.join(image.channel_names)}, and the model was "
+            f"trained for {', '.join(names)}",
+            where=image.source,
+            remedy="Reorder the channels, or go on with --force if they are named wrongly",
+        )
 
 
 def layer_names(model: Model | Ensemble) -> tuple[str, ...]:
@@ -87,12 +160,6 @@ def layer_names(model: Model | Ensemble) -> tuple[str, ...]:
     if model.spread is None:
         return ("mean",)
     return ("mean", "scale", "disagreement") if len(model.members) > 1 else ("mean", "scale")
-
-
-def voxel_um(stack: Image, grid: Grid) -> tuple[float, float, float]:
-    """Voxel size of the restoration of a stack."""
-    _, y, x = stack.voxel()
-    return (grid.spacing_um, y, x)
 
 
 def provenance(model: Model | Ensemble, stack: Image) -> dict[str, str]:

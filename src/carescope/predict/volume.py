@@ -14,9 +14,10 @@ from carescope.grid import Grid
 from carescope.image import Image
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
-from carescope.predict.block import Estimate, Floats, restore_block
+from carescope.predict import direct, sections
 from carescope.predict.blocks import Block, plan
-from carescope.predict.outline import geometry, layer_names, layout, provenance, voxel_um
+from carescope.predict.estimate import Estimate, Floats
+from carescope.predict.outline import Outline, layer_names, outline, provenance
 
 #: What a block and its halo may take while it is restored.
 WORKING_MEMORY_BYTES = 1 << 30
@@ -33,7 +34,7 @@ class Restored:
     mean
         The restored image, grey levels, float32.
     grid
-        Where its planes lie.
+        Where the planes of an isotropic restoration lie; None of any other.
     provenance
         What its metadata should say when it is written: the caution, the model's hash, the
         source. `carescope.save` takes it.
@@ -47,7 +48,7 @@ class Restored:
     """
 
     mean: Image
-    grid: Grid
+    grid: Grid | None
     provenance: dict[str, str]
     scale: Image | None = None
     disagreement: Image | None = None
@@ -82,49 +83,50 @@ class Restored:
         return replace(self.mean, data=low), replace(self.mean, data=high)
 
 
-def restore(model: Model | Ensemble, stack: Image, *, force: bool = False) -> Restored:
-    """Restore a stack in memory.
+def restore(model: Model | Ensemble, image: Image, *, force: bool = False) -> Restored:
+    """Restore an image in memory.
 
     Parameters
     ----------
     model
-        An isotropic model, or an ensemble of them.
-    stack
-        Axes ZYX, with C, T or both, and a voxel size; grey levels without NaN.
+        What restores.
+    image
+        Axes YX, or ZYX where the model needs stacks, with C, T or both; grey levels without
+        NaN. For an isotropic model with a voxel size.
     force
         Restore also where plane distance and pixel size have another ratio than the model's.
 
     Returns
     -------
     Restored
-        Its `mean` has floor((planes - 1) * factor) + 1 planes and isotropic voxels; its axes are
-        the stack's, in the order TCZYX.
+        Its axes are the image's, in the order TCZYX. An isotropic `mean` has
+        floor((planes - 1) * factor) + 1 planes and isotropic voxels.
 
     Raises
     ------
     InputError
-        The stack does not have the geometry or the channels that the model was trained for, or
+        The image does not have the geometry or the channels that the model was trained for, or
         is constant.
     """
-    grid = geometry(model, stack, force=force)
-    axes, shape = layout(stack, grid)
-    layers: dict[str, Floats] = {n: np.empty(shape, np.float32) for n in layer_names(model)}
+    there = outline(model, image, force=force)
+    layers: dict[str, Floats] = {n: np.empty(there.shape, np.float32) for n in layer_names(model)}
 
     def keep(place: Place, part: Estimate) -> None:
         for name, values in layers.items():
             values[place] = getattr(part, name)
 
-    restore_into(keep, model, stack, grid)
-    voxel, names = voxel_um(stack, grid), stack.channel_names
-    images = {n: Image(v, axes, voxel, names, stack.source) for n, v in layers.items()}
-    return Restored(grid=grid, provenance=provenance(model, stack), spread=model.spread, **images)
+    restore_into(keep, model, image, there)
+    told = (there.axes, there.voxel_um, there.channel_names, image.source)
+    images = {name: Image(values, *told) for name, values in layers.items()}
+    facts = provenance(model, image)
+    return Restored(grid=there.grid, provenance=facts, spread=model.family, **images)
 
 
 def restore_into(
     keep: Callable[[Place, Estimate], None],
     model: Model | Ensemble,
-    stack: Image,
-    grid: Grid,
+    image: Image,
+    there: Outline,
     *,
     maps: Sequence[Affine] | None = None,
     memory_bytes: int = WORKING_MEMORY_BYTES,
@@ -136,11 +138,14 @@ def restore_into(
     Parameters
     ----------
     keep
-        Called with the place of each block in an array of `layout`, and with what was restored.
-    model, stack, grid
+        Called with the place of each block in an array of the outline's shape, and with what was
+        restored.
+    model, image
         As for `restore`.
+    there
+        What the restoration will be: `outline`.
     maps
-        What normalises each channel; by default the recipe's percentiles of the whole stack, all
+        What normalises each channel; by default the recipe's percentiles of the whole image, all
         time points together.
     memory_bytes
         What a block may take while it is restored.
@@ -149,28 +154,33 @@ def restore_into(
     watch
         Called with the share that is done, 0 to 1.
     """
-    maps = normalize.fit(stack, model.recipe.percentiles) if maps is None else maps
-    shape = (grid.restored_planes, stack.size("Y"), stack.size("X"))
-    blocks = list(plan(model, shape, memory_bytes))
-    frames = stack.frames()
+    maps = normalize.fit(image, model.recipe.percentiles) if maps is None else maps
+    blocks = list(plan(model, there.space, memory_bytes))
+    frames = image.frames()
     for time, frame in enumerate(frames):
         for number, block in enumerate(blocks):
-            part = restore_block(model, frame, grid, maps, block, disagreement=disagreement)
-            keep(_place(stack, time, block), part if "C" in stack.axes else _alone(part))
+            if there.grid and model.task.kind == "isotropic":
+                part = sections.restore_block(
+                    model, frame, there.grid, maps, block, disagreement=disagreement
+                )
+            else:
+                part = direct.restore_block(
+                    model, frame, maps, block, grid=there.grid, disagreement=disagreement
+                )
+            keep(_place(there, time, block), Estimate(*(_shaped(v, there) for v in part)))
             if watch:
                 watch((time + (number + 1) / len(blocks)) / len(frames))
 
 
-def _place(stack: Image, time: int, block: Block) -> Place:
-    """Where a block lies in the restoration of a stack."""
-    return (
-        *((time,) if "T" in stack.axes else ()),
-        *((slice(None),) if "C" in stack.axes else ()),
-        *block,
-    )
+def _place(there: Outline, time: int, block: Block) -> Place:
+    """Where a block lies in a restoration."""
+    z, y, x = block
+    named: dict[str, Any] = {"T": time, "C": slice(None), "Z": z, "Y": y, "X": x}
+    return tuple(named[axis] for axis in there.axes)
 
 
-def _alone(part: Estimate) -> Estimate:
-    """The only channel, without its axis."""
-    mean, *spread = part
-    return Estimate(mean[0], *(values if values is None else values[0] for values in spread))
+def _shaped(values: Any, there: Outline) -> Any:
+    """(C, Z, Y, X) without those axes that a restoration does not have."""
+    if values is None:
+        return None
+    return values[tuple(slice(None) if axis in there.axes else 0 for axis in "CZYX")]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from carescope.errors import UsageError
+from carescope.net.build import CHANNELS_LAST
 
 
 def choose_device(name: str) -> torch.device:
@@ -33,5 +34,6 @@ def choose_device(name: str) -> torch.device:
 
 
 def tensor(array: object, device: torch.device) -> Tensor:
-    """An array (N, C, H, W) on a device, in the memory order in which convolutions are fast."""
-    return torch.as_tensor(array).to(device).contiguous(memory_format=torch.channels_last)
+    """An array (N, C, *space) on a device, in the memory order in which convolutions are fast."""
+    there = torch.as_tensor(array).to(device)
+    return there.contiguous(memory_format=CHANNELS_LAST[there.ndim])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from carescope.pairs import LateralPairs
+from carescope.pairs import Pairs
 from carescope.recipe import Recipe
 from carescope.train.device import tensor
 from carescope.train.losses import LOSSES, SPREADS, mse
@@ -17,6 +17,11 @@ from carescope.train.losses import LOSSES, SPREADS, mse
 #: A mean squared error so many times that of plain interpolation is beyond recovery.
 LOST = 1e6
 
+
+#: What a network's input is, in words.
+PLAIN = {"isotropic": "plain interpolation", "upsample": "plain interpolation"} | dict.fromkeys(
+    ("denoise", "project"), "the recorded image"
+)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -33,7 +38,7 @@ class Judge:
     """The validation patches on a device, and what is asked of them.
 
     Where the network gives scales too, only its first channels, the mean, can be dead or lost,
-    and be compared with plain interpolation.
+    and be compared with what went in.
 
     Parameters
     ----------
@@ -45,11 +50,16 @@ class Judge:
         Where the network is.
     """
 
-    def __init__(self, pairs: LateralPairs, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, pairs: Pairs, recipe: Recipe, device: torch.device) -> None:
         batches = pairs.validation()
         self.inputs = [tensor(inputs, device) for inputs, _ in batches]
         self.targets = [tensor(targets, device) for _, targets in batches]
-        self.channels = pairs.channels
+        self.channels = pairs.task.channels_out
+        # What a network must be better than: its input, or grey where that has other channels.
+        self.plain, self.called = self.inputs, PLAIN[pairs.task.kind]
+        if self.inputs[0].shape != self.targets[0].shape:
+            self.plain = [torch.full_like(each, each.mean().item()) for each in self.targets]
+            self.called = "one grey level everywhere"
         self.loss = LOSSES[recipe.loss]
         self.plain_loss = mse if recipe.loss in SPREADS else self.loss
 
@@ -63,18 +73,18 @@ class Judge:
         # A flat band says nothing about life.
         pairs = zip(_flat(means), _flat(self.targets), strict=True)
         dead = any(restored and not target for restored, target in pairs)
-        plain = self._mean(mse, self.inputs)
+        plain = self._mean(mse, self.plain)
         return Verdict(loss, dead, lost=0 < plain < self._mean(mse, means) / LOST)
 
     def doubts(self, network: nn.Module) -> list[str]:
-        """A warning where plain interpolation validates as well as the network."""
+        """A warning where what went in validates as well as what the network made of it."""
         means = [each[:, : self.channels] for each in self._restore(network)]
-        learnt, plain = (self._mean(self.plain_loss, each) for each in (means, self.inputs))
+        learnt, plain = (self._mean(self.plain_loss, each) for each in (means, self.plain))
         if learnt < plain:
             return []
         return [
-            f"The network's validation loss, {learnt:.4g}, is no better than that of plain "
-            f"interpolation, {plain:.4g}. Train longer, or with a lower learning rate."
+            f"The network's validation loss, {learnt:.4g}, is no better than that of "
+            f"{self.called}, {plain:.4g}. Train longer, or with a lower learning rate."
         ]
 
     @torch.no_grad()

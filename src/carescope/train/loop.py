@@ -15,7 +15,7 @@ from torch import Tensor
 from carescope.errors import ModelError
 from carescope.files import atomic
 from carescope.model import Model, check_absent, save
-from carescope.pairs import LateralPairs
+from carescope.pairs import Pairs
 from carescope.recipe import Recipe
 from carescope.train import ahead, checkpoint, distributed, precision
 from carescope.train.checkpoint import alone
@@ -46,7 +46,7 @@ Watch = Callable[[Progress], None]
 
 
 def fit(
-    pairs: LateralPairs,
+    pairs: Pairs,
     recipe: Recipe | None = None,
     *,
     out: str | Path | None = None,
@@ -141,7 +141,7 @@ def fit(
 
 def _train(
     state: State,
-    pairs: LateralPairs,
+    pairs: Pairs,
     batches: Iterator[tuple[Tensor, Tensor]],
     judge: Judge,
     history: History,
@@ -208,7 +208,7 @@ def _history(state: State, run: Path | None, tensorboard: str | Path | None) -> 
     return History(state.rows, run, tensorboard, state.step)
 
 
-def _maker(pairs: LateralPairs, device: torch.device) -> Callable[[int], tuple[Tensor, Tensor]]:
+def _maker(pairs: Pairs, device: torch.device) -> Callable[[int], tuple[Tensor, Tensor]]:
     """What makes this process's share of a batch from its number."""
     share = distributed.share()
 
@@ -253,7 +253,7 @@ def _update(state: State, value: Tensor, rate: float) -> None:
     state.step += 1
 
 
-def _restart(state: State, pairs: LateralPairs) -> str:
+def _restart(state: State, pairs: Pairs) -> str:
     """Begin again with other weights where a last ReLU gives 0 everywhere: it cannot recover."""
     if state.restarts >= MOST_RESTARTS:
         raise ModelError(

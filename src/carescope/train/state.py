@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from carescope import net
 from carescope.errors import ModelError, OutputError
 from carescope.model import Model
-from carescope.pairs import LateralPairs
+from carescope.pairs import Pairs
 from carescope.recipe import Recipe
 from carescope.train import checkpoint, distributed
 from carescope.train.judge import Judge
@@ -68,7 +68,7 @@ class State:
     def begin(
         cls,
         recipe: Recipe,
-        pairs: LateralPairs,
+        pairs: Pairs,
         device: torch.device,
         start: Model | None = None,
     ) -> State:
@@ -81,13 +81,13 @@ class State:
         """
         architecture = net.resolve(
             recipe.network,
-            factor=pairs.grid.factor,
-            channels=pairs.channels,
+            pairs.task,
+            planes=pairs.planes,
             scales=recipe.loss in SPREADS,
             per_channel=recipe.per_channel,
         )
         if start:
-            check_start(start, recipe, pairs.channels)
+            check_start(start, recipe, pairs.task)
             architecture = start.architecture
         network = net.build(**architecture, seed=recipe.seed)
         if start:
@@ -99,7 +99,7 @@ class State:
         digest = hashlib.sha256(task.encode()).hexdigest()
         return cls(network, architecture, _adam(network, recipe), recipe, start, digest)
 
-    def begin_again(self, pairs: LateralPairs) -> None:
+    def begin_again(self, pairs: Pairs) -> None:
         """Other weights and half the learning rate; step, time and the best weights go on."""
         self.restarts += 1
         self.slowed /= 2
@@ -173,7 +173,7 @@ class State:
             moments.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({**adam, "state": moments})
 
-    def model(self, pairs: LateralPairs, judge: Judge) -> Model:
+    def model(self, pairs: Pairs, judge: Judge) -> Model:
         """The model that was learnt: the best weights, on the CPU.
 
         Raises
@@ -205,10 +205,7 @@ class State:
             network=self.network.cpu().eval(),
             architecture=self.architecture,
             recipe=self.recipe,
-            channels=pairs.channels,
-            factor=pairs.grid.factor,
-            step_um=pairs.grid.step_um,
-            pixel_um=pairs.pixel_um,
+            task=pairs.task,
             facts=facts,
         )
 

@@ -1,0 +1,216 @@
+"""Learn to denoise from images that were recorded twice: with little light, and with enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from carescope import pairs
+from carescope.errors import InputError
+from carescope.image import Image
+from carescope.jobs.familiar import fingerprint_of
+from carescope.jobs.inputs import find_images
+from carescope.jobs.members import check_kept, learn_members, starts
+from carescope.jobs.passes import Shared, Watch
+from carescope.model import Ensemble, Model
+from carescope.pairs import AcquiredPairs
+from carescope.pairs.registration import aligned, shift_between
+from carescope.recipe import Recipe
+
+#: Of many files with the same to be said, so many are named.
+MOST_TOLD = 5
+#: What CARE's paper and its package train with; a minute of it is a minute of a GPU.
+PAPER = {
+    "network": "care",
+    "loss": "mae",
+    "schedule": "plateau",
+    "steps": 40_000,
+    "steps_per_epoch": 400,
+    "learning_rate": 4e-4,
+    "batch_size": 16,
+}
+
+
+class LearntPairs(NamedTuple):
+    """What was learnt from pairs, and what to think about."""
+
+    model: Model | Ensemble
+    pairs: AcquiredPairs
+    warnings: list[str]
+
+
+def match(lows: Sequence[Path], high: Path) -> list[tuple[Path, Path]]:
+    """The files that make pairs: of the same name in a folder of each kind.
+
+    Parameters
+    ----------
+    lows
+        Folders of images as they are; each is matched with all of `high`. Or files, one for each.
+    high
+        The folder of images as they should be, or a file.
+
+    Returns
+    -------
+    list of (low, high)
+        Ordered by folder, then by name.
+
+    Raises
+    ------
+    InputError
+        Names have no counterpart: all of them are named.
+    """
+    targets = {_key(path): path for path in find_images([high])}
+    found, lonely = [], []
+    for low in lows:
+        inputs = {_key(path): path for path in find_images([low])}
+        if not low.is_dir() and not high.is_dir():
+            inputs = dict.fromkeys(targets, low)
+        found += [(inputs[key], targets[key]) for key in inputs if key in targets]
+        lonely += [f"{inputs[key]} has no counterpart in {high}" for key in inputs.keys() - targets]
+        lonely += [f"{targets[key]} has none in {low}" for key in targets.keys() - inputs]
+    if lonely:
+        raise InputError(
+            f"files do not match by name: {'; '.join(sorted(lonely))}",
+            remedy="Give each image of --low a file of the same name in --high, and none besides",
+        )
+    return found
+
+
+def _key(path: Path) -> str:
+    """A file's name without the endings of a TIFF."""
+    name = path.name.lower()
+    for ending in (".tiff", ".tif", ".ome"):
+        name = name.removesuffix(ending)
+    return name
+
+
+def open_pairs(
+    files: Sequence[tuple[Path, Path]], open_image: Callable[[Path], tuple[Image, list[str]]]
+) -> tuple[list[tuple[Image, Image]], list[str]]:
+    """Open all pairs, or one refusal that names every file that cannot be used.
+
+    Parameters
+    ----------
+    files
+        Paths of (low, high).
+    open_image
+        Opens and looks over one file; gives the image and warnings.
+
+    Returns
+    -------
+    images, warnings
+        A target that stands in several pairs is opened once.
+
+    Raises
+    ------
+    InputError
+        Some cannot be read, or do not fit together.
+    """
+    opened: dict[Path, Image] = {}
+    warnings, broken = [], []
+    for path in dict.fromkeys(path for pair in files for path in pair):
+        try:
+            opened[path], told = open_image(path)
+            warnings += [f"{path.name}: {said}" for said in told]
+        except InputError as error:
+            broken.append(error)
+    if broken:
+        said = "; ".join(f"{error.where}: {error.what}" for error in broken)
+        raise broken[0] if len(broken) == 1 else InputError(said, remedy=broken[0].remedy)
+    images = [(opened[low], opened[high]) for low, high in files]
+    pairs.check_pairs(images)
+    if len(warnings) > MOST_TOLD:
+        left = len(warnings) - MOST_TOLD
+        warnings[MOST_TOLD:] = [f"And {left} such warnings more; carescope check tells all."]
+    return images, warnings
+
+
+def registered(
+    images: Sequence[tuple[Image, Image]], *, correct: bool = False
+) -> tuple[list[tuple[Image, Image]], list[str]]:
+    """Look whether both images of each pair show the same scene in the same place.
+
+    Parameters
+    ----------
+    images
+        Pairs (low, high).
+    correct
+        Crop shifted pairs to what they have in common; where false they are only pointed out.
+
+    Returns
+    -------
+    images, warnings
+        The pairs, and a sentence for shifted and for swapped ones.
+    """
+    kept, moved, strange = [], [], []
+    for low, high in images:
+        shift = shift_between(low, high)
+        name = Path(low.source or "array").name
+        pair = (low, high)
+        if not shift.same:
+            strange.append(name)
+        elif any(shift.pixels):
+            moved.append(f"{name} by {', '.join(map(str, shift.pixels))}")
+            pair = aligned(low, high, shift.pixels) if correct else pair
+        kept.append(pair)
+    warnings = []
+    if moved:
+        done = "they were moved back" if correct else "move them back with --register"
+        warnings.append(
+            f"Targets lie shifted by whole pixels (z, y, x), or show another scene where that is "
+            f"much: {_some(moved)}; {done}."
+        )
+    if strange:
+        warnings.append(
+            f"Input and target do not seem to show the same scene: {_some(strange)}. Were files "
+            "swapped?"
+        )
+    return kept, warnings
+
+
+def _some(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    return "; ".join(names[:MOST_TOLD]) + more
+
+
+def learn_pairs(
+    images: Sequence[tuple[Image, Image]],
+    recipe: Recipe,
+    *,
+    members: int = 1,
+    start: Path | None = None,
+    folder: Path | None = None,
+    shared: Shared | None = None,
+    watch: Watch | None = None,
+) -> LearntPairs:
+    """Train a network, or an ensemble, on pairs.
+
+    Parameters
+    ----------
+    images
+        Registered pairs (low, high): `open_pairs`.
+    recipe
+        How to train. Its minutes are those of all members together, its steps those of each.
+    members, start, folder, shared, watch
+        As for `carescope.jobs.learning.learn`.
+    """
+    shared = shared or Shared()
+    check_kept(folder, shared)
+    begun = starts(start, members, recipe, pairs.check_pairs(images))
+    made = pairs.from_pairs(images, recipe)
+    made.known = fingerprint_of([low for low, _ in images], recipe.percentiles)
+    learnt = learn_members(made, begun, shared, folder, watch, _one)
+    told = [said for one in learnt.members for said in one.facts["warnings"]]
+    return LearntPairs(learnt, made, list(dict.fromkeys(told)))
+
+
+def _one(
+    made: pairs.Pairs,
+    shared: Shared,
+    folder: Path | None,
+    watch: Watch | None,
+    start: Model | None,
+) -> Model:
+    return shared.fit(made, folder, watch, start)

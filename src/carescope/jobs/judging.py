@@ -1,0 +1,153 @@
+"""Held-out pairs restored, counted, and looked through for what a report should show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import metrics, predict, trust
+from carescope.errors import ModelError
+from carescope.image import Image
+from carescope.model import Ensemble, Model
+from carescope.report import evidence
+
+Pixels = npt.NDArray[Any]
+
+#: Windows of how many pixels, and how many of them, the report shows.
+WINDOW_PX, EXAMPLES, ERRORS = 96, 2, 8
+BINS = np.linspace(0, 1, 41)
+
+
+@dataclass
+class Judged:
+    """What held-out pairs say of a model.
+
+    Parameters
+    ----------
+    tallies
+        For each channel one of each image.
+    examples, members, errors
+        What the report shows.
+    disagreement
+        Counts of all pixels by D.
+    """
+
+    tallies: list[list[trust.Tally]]
+    examples: list[evidence.Example] = field(default_factory=list)
+    members: list[evidence.Members] = field(default_factory=list)
+    errors: list[evidence.Wrong] = field(default_factory=list)
+    disagreement: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(len(BINS) - 1, np.int64)
+    )
+
+
+def judge(
+    judged: Model | Ensemble,
+    images: Sequence[tuple[Image, Image]],
+    watch: Callable[[float], None] | None = None,
+) -> Judged:
+    """Restore held-out images and count how often the truth lies where it should.
+
+    Parameters
+    ----------
+    judged
+        A model with scales, as it was trained: without a calibration.
+    images
+        Pairs (low, high) that took no part in training.
+    watch
+        Told the share that is done.
+
+    Raises
+    ------
+    InputError
+        An image does not suit the model, or does not rise with its truth.
+    """
+    found = Judged([[] for _ in range(judged.task.channels_out)])
+    family = str(judged.spread)
+    for number, (low, high) in enumerate(images):
+        restored = predict.restore(judged, low)
+        if restored.scale is None:
+            raise ModelError("the model does not say how sure it is", remedy="Train with --laplace")
+        layers = [restored.mean, restored.scale, restored.disagreement]
+        mean, scale, differ = (_channels_first(each) for each in layers)
+        truth = _channels_first(high)
+        if differ is not None:
+            found.disagreement += np.histogram(differ, BINS)[0]
+        for channel, tallies in enumerate(found.tallies):
+            target = metrics.match_truth(truth[channel], mean[channel]).astype(np.float32)
+            tallies.append(trust.tally(target, mean[channel], scale[channel]))
+            seen = _channels_first(low)[min(channel, low.size("C") - 1)]
+            name = f"{Path(low.source or 'array').name}" + (
+                f", channel {channel}" if len(found.tallies) > 1 else ""
+            )
+            _show(found, name, family, seen, mean[channel], scale[channel], target)
+            if differ is not None and isinstance(judged, Ensemble) and not found.members:
+                _show_members(found, name, judged, low, channel, seen, mean, differ, target)
+        if watch:
+            watch((number + 1) / len(images))
+    found.errors.sort(key=lambda wrong: -wrong.value)
+    del found.errors[ERRORS:]
+    return found
+
+
+def _channels_first(image: Any) -> Any:
+    """(C, rest..., Y, X) of an image; None of none."""
+    if image is None:
+        return None
+    return np.moveaxis(image.arranged("TCZYX").array(), 1, 0)
+
+
+def _show(
+    found: Judged,
+    name: str,
+    family: str,
+    seen: Pixels,
+    mean: Pixels,
+    scale: Pixels,
+    truth: Pixels,
+) -> None:
+    """Keep what of one image the report may show: examples, and the strongest errors."""
+    if len(found.examples) < EXAMPLES:
+        for place in metrics.strongest(truth, 1, WINDOW_PX):
+            parts = _cut(place, seen, mean, scale, truth)
+            found.examples.append(
+                evidence.Example(name, parts[0], parts[1], parts[2], parts[3], family)
+            )
+    for place in metrics.strongest_errors(truth, mean, 2, WINDOW_PX):
+        parts = _cut(place, seen, mean, truth)
+        found.errors.append(evidence.Wrong(name, place.value, parts[0], parts[1], parts[2]))
+
+
+def _show_members(
+    found: Judged,
+    name: str,
+    judged: Ensemble,
+    low: Image,
+    channel: int,
+    seen: Pixels,
+    mean: Pixels,
+    differ: Pixels,
+    truth: Pixels,
+) -> None:
+    """Keep where the members of an ensemble disagree most, and where they agree on much."""
+    alone = [_channels_first(predict.restore(one, low).mean)[channel] for one in judged.members]
+    places = trust.most_disputed(differ[channel], 1, WINDOW_PX)
+    places += trust.best_agreed(differ[channel], mean[channel], 1, WINDOW_PX)
+    for place in places:
+        recorded, together, disputed, target, *others = _cut(
+            place, seen, mean[channel], differ[channel], truth, *alone
+        )
+        found.members.append(
+            evidence.Members(name, recorded, np.stack(others), together, disputed, target)
+        )
+
+
+def _cut(place: metrics.Place, *arrays: Pixels) -> list[Pixels]:
+    """A window of each array, (Y, X)."""
+    parts = [each[place.window] for each in arrays]
+    return [part.reshape(part.shape[-2:]) for part in parts]

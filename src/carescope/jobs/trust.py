@@ -1,0 +1,198 @@
+"""Whether a model's scales keep their word: held against truths, mended, and shown."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import carescope
+from carescope import model, trust
+from carescope.errors import InputError, ModelError
+from carescope.files import atomic
+from carescope.image import Image
+from carescope.jobs.judging import BINS, Judged, judge
+from carescope.model import Ensemble, Model
+from carescope.model.calibrated import Calibrated, store
+from carescope.report.trust import Channel, trust_page
+
+
+def calibrated(found: Judged) -> Calibrated:
+    """The family and factors under which intervals hold best what they promise.
+
+    One family for all channels: that whose worst channel is best.
+    """
+    best: tuple[float, Calibrated] | None = None
+    for family in trust.FAMILIES:
+        scales = [trust.rescaling(tallies, [family]) for tallies in found.tallies]
+        worst = max(_misses(t, s) for t, s in zip(found.tallies, scales, strict=True))
+        if best is None or worst < best[0]:
+            best = worst, Calibrated(family, tuple(round(s.factor, 4) for s in scales))
+    if best is None:
+        raise InputError("there is nothing to calibrate with", remedy="Give --low and --high")
+    return best[1]
+
+
+def _misses(tallies: Sequence[trust.Tally], scales: trust.Rescaling) -> float:
+    """How far intervals are from what they promise: on average, or that of 90 %."""
+    curve = trust.combined(tallies, scales)
+    at_90 = float(np.interp(0.9, curve.levels, curve.covered))
+    return max(curve.error, abs(at_90 - 0.9))
+
+
+def calibrate(
+    folder: Path,
+    images: Sequence[tuple[Image, Image]],
+    page: Path,
+    *,
+    overwrite: bool = False,
+    warnings: Sequence[str] = (),
+    command: str = "",
+    watch: Callable[[float], None] | None = None,
+) -> dict[str, object]:
+    """Judge a model by held-out pairs, keep in it how its scales are to be read, and report.
+
+    Parameters
+    ----------
+    folder
+        The model's.
+    images
+        Pairs (low, high) that took no part in training.
+    page
+        The report to write.
+    overwrite
+        Whether to replace a report.
+    warnings
+        What reading the images gave.
+    command
+        What to print as the exact command.
+    watch
+        Told the share that is done.
+
+    Returns
+    -------
+    dict
+        The family and factors, and for each channel calibration error and coverage, as predicted
+        and, by leaving out each image in turn, as they are now.
+
+    Raises
+    ------
+    ModelError
+        The model has no scales.
+    InputError
+        The images do not suit it.
+    OutputError
+        The report or the model cannot be written.
+    """
+    atomic.check_writable(page, overwrite=overwrite)
+    raw = uncalibrated(model.load(folder))
+    said = [*warnings, *_overlap(raw, images)]
+    found = judge(raw, images, watch)
+    scales = calibrated(found)
+    channels = [
+        Channel(
+            _name(images[0][1], number),
+            str(raw.spread),
+            trust.Rescaling(scales.family, scales.factors[number]),
+            tallies,
+            _left_out(tallies, scales, number),
+        )
+        for number, tallies in enumerate(found.tallies)
+    ]
+    rows = [_row(channel) for channel in channels]
+    examples = [
+        e._replace(family=scales.family, scale=e.scale * scales.factors[0]) for e in found.examples
+    ]
+    text = trust_page(
+        title=f"{folder.name}: can its scales be believed?",
+        sentence=f"Judged by {len(images)} image{'s' if len(images) > 1 else ''} that took no part "
+        "in training.",
+        channels=channels,
+        examples=examples,
+        members=found.members,
+        disagreement=(found.disagreement, BINS) if found.disagreement.any() else None,
+        errors=found.errors,
+        pixel_um=_pixel_um(images[0][1]),
+        warnings=said,
+        numbers={"images": len(images), "model (sha256)": raw.sha256},
+        command=command,
+        provenance={"carescope": carescope.__version__, "python": platform.python_version()},
+    )
+    names = [Path(low.source or "array").name for low, _ in images]
+    store(folder, scales, {"from": names, "channels": rows})
+    atomic.write_text(page, text, overwrite=overwrite)
+    return {
+        "family": scales.family,
+        "factors": list(scales.factors),
+        "channels": rows,
+        "warnings": said,
+    }
+
+
+def uncalibrated(judged: Model | Ensemble) -> Model | Ensemble:
+    """A model whose scales are as its networks predict them.
+
+    Raises
+    ------
+    ModelError
+        It has none.
+    """
+    if judged.spread is None:
+        raise ModelError(
+            "the model does not say how sure it is, so there is nothing to judge",
+            remedy="Train it with --laplace",
+        )
+    if isinstance(judged, Ensemble):
+        return Ensemble(judged.members)
+    judged.facts = {name: value for name, value in judged.facts.items() if name != "calibration"}
+    return judged
+
+
+def _left_out(
+    tallies: Sequence[trust.Tally], scales: Calibrated, number: int
+) -> Sequence[trust.Rescaling]:
+    """How each image is judged: by a factor from all the others."""
+    if len(tallies) == 1:
+        return [trust.Rescaling(scales.family, scales.factors[number])]
+    return [
+        trust.rescaling([*tallies[:i], *tallies[i + 1 :]], [scales.family])
+        for i in range(len(tallies))
+    ]
+
+
+def _row(channel: Channel) -> dict[str, object]:
+    """A channel's numbers, as predicted and as they are now."""
+    row: dict[str, object] = {"channel": channel.name, "factor": channel.rescaling.factor}
+    for when, scales in (
+        ("predicted", trust.Rescaling(channel.family)),
+        ("calibrated", channel.judged_with),
+    ):
+        row[f"{when}_error"] = round(trust.combined(channel.tallies, scales).error, 4)
+        held = trust.coverage(channel.tallies, scales)
+        row[f"{when}_coverage"] = {
+            f"{level:.0%}": round(float(share), 4)
+            for level, share in zip(held.levels, held.covered, strict=True)
+        }
+    return row
+
+
+def _overlap(judged: Model | Ensemble, images: Sequence[tuple[Image, Image]]) -> list[str]:
+    names = {Path(low.source or "").name for low, _ in images}
+    both = sorted(names & set(judged.facts.get("trained_on", ())))
+    if not both:
+        return []
+    return [
+        f"{', '.join(both[:3])}{' and more' if len(both) > 3 else ''} bear names of training "
+        "images. A model that is judged by what it was trained on looks surer than it is."
+    ]
+
+
+def _name(image: Image, number: int) -> str:
+    names = image.channel_names
+    return names[number] if number < len(names) else f"channel {number}"
+
+
+def _pixel_um(image: Image) -> tuple[float, float] | None:
+    return None if image.voxel_um is None else image.voxel_um[1:]

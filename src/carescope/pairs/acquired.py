@@ -1,0 +1,273 @@
+"""Pairs that a microscope recorded: the same scene with little light and with enough of it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carescope import normalize, rng
+from carescope.axes import describe_shape
+from carescope.errors import InputError, UsageError
+from carescope.image import Image
+from carescope.pairs.contract import Batch
+from carescope.pairs.places import Places
+from carescope.pairs.regions import CELL_PX, Region, no_structure, split
+from carescope.pairs.shot import Shot
+from carescope.recipe import Recipe
+from carescope.task import Task
+
+#: From so many images on whole ones validate, of fewer a band of columns of each.
+ENOUGH_IMAGES = 8
+#: What in a recipe decides which patches there are and how they look.
+DECIDES_PATCHES = ("percentiles", "validation_fraction", "patch_px", "patch_planes")
+
+
+class AcquiredPairs:
+    """Batches of (recorded, wanted) patches, read from the images as they are drawn.
+
+    Parameters
+    ----------
+    training, validating
+        Shots, each with the region in which its patches may lie.
+    recipe
+        Patch size, batch size and seed.
+    task
+        What is to be learnt.
+    images
+        The pairs of images themselves, so that pairs of another recipe can be made.
+
+    Raises
+    ------
+    InputError
+        No patch holds structure.
+    """
+
+    def __init__(
+        self,
+        training: Sequence[Shot],
+        validating: Sequence[Shot],
+        recipe: Recipe,
+        task: Task,
+        images: Sequence[tuple[Image, Image]],
+    ) -> None:
+        self.training, self.validating = list(training), list(validating)
+        self.recipe, self._task, self.images = recipe, task, images
+        self.known: dict[str, Any] = {}
+        self.patch_shape = self._shape_within(self.training)
+        self.validation_shape = self._shape_within([*self.training, *self.validating])
+        self._centres = Places([shot.foreground(self.patch_shape) for shot in self.training])
+        if not len(self._centres):
+            raise no_structure(self.training[0].high_maps, self.training[0].high.source)
+        held = Places([shot.foreground(self.validation_shape) for shot in self.validating])
+        self._validation_is_empty = not len(held)
+        if self._validation_is_empty:
+            held = Places([shot.everywhere() for shot in self.validating])
+        self._validation_centres = held
+
+    def _shape_within(self, shots: Sequence[Shot]) -> tuple[int, int, int]:
+        """Planes, rows and columns of the largest patch that fits into all shots."""
+        side = min(self.recipe.patch_px, *(n for shot in shots for n in shot.region.shape))
+        side -= side % CELL_PX
+        if self._task.axes == "YX":
+            return 1, side, side
+        planes = min(self.recipe.patch_planes, self.planes)
+        return planes - planes % 4 if planes >= self.recipe.patch_planes else planes, side, side
+
+    @property
+    def task(self) -> Task:
+        """Denoising, or any other change that keeps the place of things."""
+        return self._task
+
+    @property
+    def planes(self) -> int:
+        """Planes of the smallest stack."""
+        return min(shot.low.size("Z") for shot in [*self.training, *self.validating])
+
+    def identity(self) -> list[object]:
+        """What a resumed run must find unchanged."""
+        return [shot.identity() for shot in [*self.training, *self.validating]]
+
+    def facts(self) -> dict[str, Any]:
+        """What a model should remember of the images it learnt from."""
+        names = dict.fromkeys(Path(low.source or "array").name for low, _ in self.images)
+        low, high = self.images[0]
+        return {
+            "trained_on": list(names),
+            "data_sha256": hashlib.sha256(json.dumps(self.identity()).encode()).hexdigest(),
+            "pairs": len(self.images),
+            "channel_names": list(low.channel_names),
+            "target_channel_names": list(high.channel_names),
+        } | self.known
+
+    def doubts(self) -> list[str]:
+        """What a user should know before trusting what is learnt."""
+        if not self._validation_is_empty:
+            return []
+        return [
+            "The images that validate hold no structure: the weights that were kept were chosen on "
+            "background."
+        ]
+
+    def under(self, recipe: Recipe) -> AcquiredPairs:
+        """Pairs of the same images under another recipe; nothing is read where patches are alike.
+
+        Parameters
+        ----------
+        recipe
+            The other recipe.
+        """
+        if all(getattr(recipe, name) == getattr(self.recipe, name) for name in DECIDES_PATCHES):
+            same = copy.copy(self)
+            same.recipe = recipe
+            return same
+        other = from_pairs(self.images, recipe)
+        other.known = self.known
+        return other
+
+    def batch(self, number: int, share: tuple[int, int] = (0, 1)) -> Batch:
+        """Training batch `number`: input and target, (N, channels, [Z,] Y, X) normalised.
+
+        Parameters
+        ----------
+        number
+            Which batch, from 0.
+        share
+            Which part of it, of how many.
+        """
+        part, parts = share
+        size = self.recipe.batch_size // parts
+        patches = range(part * size, (part + 1) * size)
+        draws = [rng.generator(self.recipe.seed, "patch", number, i) for i in patches]
+        return self._cut(draws, self.training, self._centres, self.patch_shape, augment=True)
+
+    def validation(self, batches: int = 4) -> list[Batch]:
+        """The batches that judge a network: always the same, never trained on."""
+        made = []
+        for number in range(batches):
+            patches = range(self.recipe.batch_size)
+            draws = [rng.generator(self.recipe.seed, "validation", number, i) for i in patches]
+            centres, shape = self._validation_centres, self.validation_shape
+            made.append(self._cut(draws, self.validating, centres, shape, augment=False))
+        return made
+
+    def _cut(
+        self,
+        draws: Sequence[np.random.Generator],
+        shots: Sequence[Shot],
+        centres: Places,
+        shape: tuple[int, int, int],
+        *,
+        augment: bool,
+    ) -> Batch:
+        """A patch for each generator."""
+        space = shape[-self._task.ndim :]
+        inputs = np.empty((len(draws), self._task.channels_in, *space), np.float32)
+        targets = np.empty((len(draws), self._task.channels_out, *space), np.float32)
+        for i, draw in enumerate(draws):
+            number, centre = centres.choose(draw)
+            low, high = shots[number].cut(draw, centre, shape, augment=augment)
+            inputs[i], targets[i] = (each.reshape(-1, *space) for each in (low, high))
+        return inputs, targets
+
+
+def from_pairs(
+    images: Sequence[tuple[Image, Image]], recipe: Recipe | None = None
+) -> AcquiredPairs:
+    """Pairs from images recorded twice: as they are, and as they should be.
+
+    Parameters
+    ----------
+    images
+        Registered pairs (low, high), each with axes YX or ZYX and perhaps C and T, alike in all but
+        the channels. One high image may stand in several pairs. All are of one kind.
+    recipe
+        How patches are made; the default recipe where None.
+
+    Raises
+    ------
+    InputError
+        Images of a pair differ in size or axes, pairs differ in kind (all that do are named), or
+        there is nothing in them.
+    UsageError
+        There is no pair.
+    """
+    recipe = recipe or Recipe()
+    if not images:
+        raise UsageError("there are no pairs to learn from", remedy="Give --low and --high images")
+    task = check_pairs(images)
+    training, validating = [], []
+    held = _held_out(len(images), recipe.validation_fraction)
+    for number, (low, high) in enumerate(images):
+        maps = (normalize.fit(low, recipe.percentiles), normalize.fit(high, recipe.percentiles))
+        size = low.size("Y"), low.size("X")
+        for one, other in zip(low.frames(), high.frames(), strict=True):
+            if number in held:
+                validating.append(Shot(one, other, *maps, Region((0, size[0]), (0, size[1]))))
+            elif held:
+                training.append(Shot(one, other, *maps, Region((0, size[0]), (0, size[1]))))
+            else:
+                parts = split(size, recipe.validation_fraction, where=low.source)
+                for shots, region in zip((training, validating), parts, strict=True):
+                    shots.append(Shot(one, other, *maps, region))
+    return AcquiredPairs(training, validating, recipe, task, images)
+
+
+def _held_out(count: int, fraction: float) -> set[int]:
+    """The numbers of the images that validate, evenly spread; none where there are few."""
+    if count < ENOUGH_IMAGES:
+        return set()
+    validating = max(1, round(fraction * count))
+    return {int((i + 0.5) * count / validating) for i in range(validating)}
+
+
+def check_pairs(images: Sequence[tuple[Image, Image]]) -> Task:
+    """The task of learning from pairs, or one refusal that names all that do not fit.
+
+    Parameters
+    ----------
+    images
+        Pairs (low, high).
+
+    Raises
+    ------
+    InputError
+        Images of a pair differ in their lengths, or pairs in channels, or in having planes.
+    """
+    odd: list[str] = []
+    first_low, first_high = images[0]
+    kinds = (first_low.size("C"), first_high.size("C"), first_low.size("Z") > 1)
+    for low, high in images:
+        name = low.source or "array"
+        if any(low.size(axis) != high.size(axis) for axis in "TZYX"):
+            sizes = (describe_shape(image.shape, image.axes) for image in (low, high))
+            odd.append("{} is {} and its target {}".format(name, *sizes))
+        found = (low.size("C"), high.size("C"), low.size("Z") > 1)
+        if found != kinds:
+            odd.append(f"{name} has {_kind(*found)}, not {_kind(*kinds)}")
+        elif min(low.size("Y"), low.size("X")) < 2 * CELL_PX:
+            odd.append(f"{name} is smaller than {2 * CELL_PX} x {2 * CELL_PX} pixels")
+    if odd:
+        raise InputError(
+            f"pairs do not fit: {'; '.join(odd)}",
+            remedy="Give pairs of equal size and of one kind, choose one --channel, or name the "
+            "dimensions with --axes",
+        )
+    return Task(
+        kind="denoise",
+        axes="ZYX" if kinds[2] else "YX",
+        channels_in=kinds[0],
+        channels_out=kinds[1],
+    )
+
+
+def _kind(channels_in: int, channels_out: int, planes: bool) -> str:
+    what = "stacks" if planes else "single planes"
+    if channels_in == channels_out:
+        return f"{what} of {channels_in} channel" + ("s" if channels_in > 1 else "")
+    return f"{what} of {channels_in} to {channels_out} channels"

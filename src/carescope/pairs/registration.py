@@ -1,0 +1,122 @@
+"""Whether two images of a pair show the same scene, and in the same place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope.image import Image
+
+Floats = npt.NDArray[np.float32]
+
+#: Of an image at most so many planes, rows and columns, about its middle, are compared.
+MOST_PX = (64, 512, 512)
+#: Structures between these Gaussian widths tell where an image lies: no noise, no illumination.
+FINE_PX, COARSE_PX = 1.5, 12.0
+#: Two images show one scene where they correlate as much, or where they lie almost on one another
+#: and their correlation stands out by so many standard deviations: chance puts it anywhere.
+SURE, LEAST_PEAK, NEAR_PX = 0.35, 4.5, 2
+
+
+class Shift(NamedTuple):
+    """By how many pixels the second image lies further along z, y and x, and how sure that is.
+
+    `correlation` is Pearson's coefficient once the shift is taken back, `peak` the same in standard
+    deviations of those of all shifts, `same` whether the two show the same scene at all.
+    """
+
+    pixels: tuple[int, int, int]
+    correlation: float
+    peak: float
+
+    @property
+    def same(self) -> bool:
+        near = max(map(abs, self.pixels)) <= NEAR_PX
+        return self.correlation >= SURE or (near and self.peak >= LEAST_PEAK)
+
+
+def shift_between(low: Image, high: Image) -> Shift:
+    """Find by how many whole pixels two images of one scene are displaced.
+
+    By the correlation of what is neither noise nor illumination, through Fourier transforms, of the
+    mean over channels in the middle of time.
+
+    Parameters
+    ----------
+    low, high
+        Axes YX or ZYX, perhaps with C and T, of equal size.
+
+    Returns
+    -------
+    Shift
+        A shift of more than a quarter of the compared part is not found.
+    """
+    from scipy.fft import irfftn, rfftn
+
+    one, other = (_structure(image) for image in (low, high))
+    fade = np.broadcast_to(_fade(one.shape[1:]), one.shape)
+    padded = (2 * one.shape[0] - 1, *one.shape[1:])  # planes are few, and must not go round
+
+    def correlated(a: Floats, b: Floats) -> Floats:
+        spectrum = rfftn(b, s=padded) * rfftn(a, s=padded).conj()
+        return np.asarray(irfftn(spectrum, s=padded), np.float32)
+
+    # Pearson's coefficient of what overlaps: neither a large overlap nor a small one is preferred.
+    whole = np.ones_like(one)
+    one, other = one * fade, other * fade
+    energy = correlated(one * one, whole) * correlated(whole, other * other)
+    least = 1e-6 * float(energy.max()) + 1e-30
+    correlation = correlated(one, other) / np.sqrt(np.maximum(energy, least))
+    reach = [n // 4 for n in one.shape]
+    near = np.ones(padded, bool)
+    for axis, (r, n) in enumerate(zip(reach, padded, strict=True)):
+        far = np.minimum(np.arange(n), n - np.arange(n)) > r
+        near[(slice(None),) * axis + (far,)] = False
+    at = np.unravel_index(np.where(near, correlation, -np.inf).argmax(), padded)
+    z, y, x = (int(i) if i <= n // 2 else int(i) - n for i, n in zip(at, padded, strict=True))
+    best, spread = float(correlation[at]), float(correlation[near].std())
+    return Shift((z, y, x), best, best / spread if spread > 0 else 0.0)
+
+
+def _structure(image: Image) -> Floats:
+    """The middle of an image as zero-mean structure, (Z, Y, X)."""
+    from scipy.ndimage import gaussian_filter
+
+    frames = image.frames()
+    frame = frames[len(frames) // 2]
+    place = []
+    for size, most in zip(frame.shape[1:], MOST_PX, strict=True):
+        first = max(0, (size - most) // 2)
+        place.append(slice(first, first + min(size, most)))
+    grey = np.asarray(frame.data[(slice(None), *place)], np.float32)
+    grey = grey - grey.mean(axis=(1, 2, 3), keepdims=True)
+    seen = (grey / np.maximum(grey.std(axis=(1, 2, 3), keepdims=True), 1e-12)).mean(axis=0)
+    fine, coarse = (gaussian_filter(seen, (0, s, s)) for s in (FINE_PX, COARSE_PX))
+    return np.asarray(fine - coarse, np.float32)
+
+
+def _fade(shape: tuple[int, ...]) -> Floats:
+    """A weight of planes (Y, X) that falls towards their sides."""
+    rows, columns = (np.hanning(n + 2)[1:-1].astype(np.float32) for n in shape)
+    return np.asarray(rows[:, None] * columns)
+
+
+def aligned(low: Image, high: Image, shift: tuple[int, int, int]) -> tuple[Image, Image]:
+    """Both images cropped to what they have in common once the second is moved back.
+
+    Parameters
+    ----------
+    low, high
+        Of equal size.
+    shift
+        By how many pixels along z, y and x the second lies further.
+    """
+    places: tuple[dict[str, slice], dict[str, slice]] = ({}, {})
+    for axis, pixels in zip("ZYX", shift, strict=True):
+        size = low.size(axis)
+        if pixels and axis in low.axes:
+            places[0][axis] = slice(max(0, -pixels), size - max(0, pixels))
+            places[1][axis] = slice(max(0, pixels), size - max(0, -pixels))
+    return low.cropped(places[0]), high.cropped(places[1])

@@ -1,0 +1,92 @@
+"""One scene recorded twice, as it is and as it should be, ready to be cut into windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import normalize
+from carescope.image import Image
+from carescope.normalize import Affine
+from carescope.pairs.regions import CELL_PX, Region, foreground
+
+Floats = npt.NDArray[np.float32]
+
+
+class Shot:
+    """A registered pair at one time point.
+
+    Parameters
+    ----------
+    low, high
+        The image as it is and as it should be, axes CZYX, alike in planes, rows and columns.
+    low_maps, high_maps
+        What normalises each channel of each.
+    region
+        Where patches may lie.
+    """
+
+    def __init__(
+        self,
+        low: Image,
+        high: Image,
+        low_maps: Sequence[Affine],
+        high_maps: Sequence[Affine],
+        region: Region,
+    ) -> None:
+        self.low, self.high = low, high
+        self.low_maps, self.high_maps = tuple(low_maps), tuple(high_maps)
+        self.region = region
+
+    def foreground(self, shape: tuple[int, int, int]) -> npt.NDArray[np.int32]:
+        """Centres of patches whose target holds structure; see `regions.foreground`."""
+        return foreground(self.high, self.high_maps, self.region, shape[1:])
+
+    def everywhere(self) -> npt.NDArray[np.int32]:
+        """Centres on a grid of `CELL_PX`, where there is no foreground to choose from."""
+        rows, columns = (
+            np.arange(start + CELL_PX // 2, stop, CELL_PX)
+            for start, stop in (self.region.rows, self.region.columns)
+        )
+        planes = np.arange(self.high.size("Z"))
+        found = np.stack(np.meshgrid(planes, rows, columns, indexing="ij"), axis=-1)
+        return found.reshape(-1, 3).astype(np.int32)
+
+    def cut(
+        self,
+        draw: np.random.Generator,
+        centre: npt.NDArray[np.int32],
+        shape: tuple[int, int, int],
+        *,
+        augment: bool,
+    ) -> tuple[Floats, Floats]:
+        """The same window of both, near `centre`: (C, planes, rows, columns), normalised.
+
+        With `augment` it is flipped and turned within the plane, which a microscope treats alike in
+        all directions.
+        """
+        limits = ((0, self.low.size("Z")), self.region.rows, self.region.columns)
+        place = []
+        for middle, size, (start, stop), spread in zip(
+            centre, shape, limits, (1, CELL_PX, CELL_PX), strict=True
+        ):
+            jitter = int(draw.integers(-spread // 2, spread // 2 + 1))
+            first = min(max(int(middle) - size // 2 + jitter, start), stop - size)
+            place.append(slice(first, first + size))
+        low, high = (
+            normalize.apply(maps, np.asarray(image.data[(slice(None), *place)]))
+            for image, maps in ((self.low, self.low_maps), (self.high, self.high_maps))
+        )
+        if augment:
+            flips = tuple(axis for axis in (-2, -1) if draw.random() < 0.5)
+            low, high = np.flip(low, flips), np.flip(high, flips)
+            if draw.random() < 0.5 and shape[1] == shape[2]:
+                low, high = low.swapaxes(-2, -1), high.swapaxes(-2, -1)
+        return low, high
+
+    def identity(self) -> list[object]:
+        """What a resumed run must find unchanged: sizes, ranges, and the part that trains."""
+        ranges = [[(one.low, one.high) for one in maps] for maps in (self.low_maps, self.high_maps)]
+        return [self.low.shape, self.high.shape, ranges, self.region.rows, self.region.columns]

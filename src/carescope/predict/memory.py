@@ -1,0 +1,35 @@
+"""How much memory restoring may still take, when the whole process is to stay below a limit."""
+
+from __future__ import annotations
+
+from carescope.errors import OutOfMemoryError
+from carescope.files.resident import resident_bytes
+
+#: What a block's plan does not know of: the allocator's reserve, pages of files, small arrays.
+RESERVE_BYTES = 150 << 20
+#: With less than this a block is more halo than block.
+LEAST_BYTES = 48 << 20
+
+
+def left(memory_bytes: int) -> int:
+    """What a block may take so that the process stays below a limit, all that it holds included.
+
+    Parameters
+    ----------
+    memory_bytes
+        The limit on resident memory.
+
+    Raises
+    ------
+    OutOfMemoryError
+        What the process holds already leaves too little.
+    """
+    held = resident_bytes() + RESERVE_BYTES
+    if memory_bytes - held < LEAST_BYTES:
+        raise OutOfMemoryError(
+            f"{memory_bytes / 1e9:.2g} GB are too little: the program itself and its libraries "
+            f"take {held / 1e9:.2g} GB",
+            where="--memory",
+            remedy=f"Give at least {(held + LEAST_BYTES) / 1e9:.2g}GB",
+        )
+    return memory_bytes - held

@@ -1,0 +1,110 @@
+"""Denoising from the command line: folders of pairs in, a model, and restored files out."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from carescope import Image, Recipe, load_model, phantoms, read
+from carescope.jobs.denoise import PAPER
+from carescope.write import tiff
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Three two-channel films of nuclei with little light, and with enough."""
+    folder = tmp_path_factory.mktemp("pairs")
+    density, _ = phantoms.nuclei((24, 96, 112), 4, volume_per_nucleus_px3=12_000)
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        film = np.stack([density[8 * number : 8 * number + 2]] * 2, axis=1)
+        low = rng.poisson(10 * film + 2).astype(np.uint16)
+        high = (1000 * film + 100).astype(np.uint16)
+        for kind, grey in (("low", low), ("high", high)):
+            (folder / kind).mkdir(exist_ok=True)
+            image = Image(grey, "TCYX", (1, 0.1, 0.1), ("DNA", "actin"))
+            tiff.save(folder / kind / f"{number}.ome.tif", image)
+    return folder
+
+
+FEW = ("--steps", "4", "--batch-size", "2", "--patch-px", "32", "--precision", "float32")
+
+
+def test_train_restore_and_evaluate(carescope, folders, tmp_path):
+    pairs = ("--low", folders / "low", "--high", folders / "high")
+    ended = carescope("train", "denoise", *pairs, "--model", tmp_path / "m", *FEW, "--laplace")
+    assert (ended.code, ended.out.split()[:4]) == (0, ["model", str(tmp_path / "m"), "pairs", "3"])
+    info = carescope("info", tmp_path / "m").out
+    assert "noise, in 2D" in info
+    ended = carescope(
+        "restore", tmp_path / "m", folders / "low", "--out", tmp_path / "o", "--spread"
+    )
+    assert ended.code == 0, ended.err
+    restored = read.open(tmp_path / "o" / "1.ome.tif")
+    assert (restored.axes, restored.shape) == ("TCYX", (2, 2, 96, 112))
+    assert restored.channel_names == ("DNA", "actin")
+    assert restored.voxel_um[1:] == (0.1, 0.1)
+    assert (read.open(tmp_path / "o" / "1_scale.ome.tif").array() > 0).all()
+
+
+def test_pooled_conditions_and_refusals_in_json(carescope, folders, tmp_path):
+    low = ("--low", folders / "low")
+    ended = carescope(
+        "train", "denoise", *low, *low, "--high", folders / "high", "--model", tmp_path / "m", *FEW,
+        "--json",
+    )  # fmt: skip
+    assert ended.code == 0
+    assert json.loads(ended.out)["pairs"] == 6
+    small = read.open(folders / "low" / "0.ome.tif")
+    (tmp_path / "bad").mkdir()
+    for number, part in enumerate(
+        (small.cropped({"Y": slice(0, 64)}), small.select("C", 0), small)
+    ):
+        tiff.save(tmp_path / "bad" / f"{number}.ome.tif", replace(part, data=part.array()))
+    ended = carescope(
+        "train", "denoise", "--low", tmp_path / "bad", "--high", folders / "high", "--model",
+        tmp_path / "n",
+    )  # fmt: skip
+    assert ended.code == 3
+    assert "0.ome.tif is T=2 C=2 Y=64 X=112 and its target T=2 C=2 Y=96 X=112" in ended.err
+    assert "1.ome.tif has single planes of 1 to 2 channels" in ended.err
+    assert not (tmp_path / "n").exists()
+
+
+def test_the_paper_is_a_preset(carescope, folders, tmp_path, monkeypatch):
+    asked = []
+
+    def remember(self, *_, **__):
+        asked.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        "carescope.jobs.denoise.learn_pairs", lambda _, recipe, **__: remember(recipe)
+    )
+    command = ("train", "denoise", "--low", folders / "low", "--high", folders / "high", "--model",
+               tmp_path / "m", "--preset")  # fmt: skip
+    carescope(*command, "paper")
+    assert asked[0] == Recipe.of(**PAPER)
+    carescope(*command, "paper", "--minutes", "3", "--laplace")
+    assert (asked[1].minutes, asked[1].steps, asked[1].loss) == (3, None, "laplace")
+    ended = carescope(*command, "paper", "--network", "isonet2")
+    assert (ended.code, "asks for care, and --network for isonet2" in ended.err) == (2, True)
+    assert carescope(*command, "nature").code == 2
+
+
+def test_a_stack_for_planes_and_planes_for_a_stack(carescope, folders, tmp_path, stack):
+    pairs = ("--low", folders / "low", "--high", folders / "high", "--channel", "0")
+    assert carescope("train", "denoise", *pairs, "--model", tmp_path / "m", *FEW).code == 0
+    assert load_model(tmp_path / "m").task.channels_in == 1
+    tiff.save(tmp_path / "s.ome.tif", stack)
+    ended = carescope(
+        "restore", tmp_path / "m", tmp_path / "s.ome.tif", "--out", tmp_path / "o.tif"
+    )
+    assert ended.code == 0
+    assert read.open(tmp_path / "o.tif").shape == stack.shape
+    ended = carescope(
+        "train", "isotropic", tmp_path / "s.ome.tif", "--from", tmp_path / "m", "--model",
+        tmp_path / "n", "--psf", "none",
+    )  # fmt: skip
+    assert (ended.code, "made to denoise in 2D, not to isotropic" in ended.err) == (2, True)

@@ -1,0 +1,70 @@
+"""Images unlike those that a model was trained on: told when they are restored, or refused."""
+
+import numpy as np
+import pytest
+
+from carescope import Image, Recipe, model, phantoms, predict
+from carescope.errors import NotTrustedError
+from carescope.jobs import restore as job
+from carescope.jobs.denoise import learn_pairs
+from carescope.jobs.inputs import Optics
+from carescope.jobs.learning import learn
+
+QUICK = {"steps": 2, "batch_size": 2, "patch_px": 32, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def fields():
+    """Twelve fields of nuclei with little light, and with enough."""
+    density, _ = phantoms.nuclei((72, 192, 192), 7, volume_per_nucleus_px3=10_000)
+    rng = np.random.default_rng(0)
+    high = [500 * density[6 * n] + 100 for n in range(12)]
+    low = [rng.poisson(plane / 10) for plane in high]
+    return [
+        tuple(Image(grey.astype(np.float32), "YX", source=f"{n}.tif") for grey in pair)
+        for n, pair in enumerate(zip(low, high, strict=True))
+    ]
+
+
+@pytest.fixture(scope="module")
+def learnt(fields, one_thread, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("m") / "m"
+    learn_pairs(fields[:10], Recipe.of(**QUICK), folder=folder)
+    return model.load(folder)
+
+
+def test_images_of_the_kind_are_restored_without_a_word(learnt, fields, tmp_path):
+    for number, (low, _) in enumerate(fields[10:]):
+        out = tmp_path / f"{number}.tif"
+        assert job.restore_file(learnt, low, out, strict=True).warnings == []
+
+
+def test_other_images_are_pointed_out_and_with_strict_refused(learnt, fields, tmp_path):
+    noise = Image(np.random.default_rng(1).poisson(10, (192, 192)), "YX", source="noise.tif")
+    bright = Image(fields[11][1].array(), "YX", source="bright.tif")
+    for image in (noise, bright):
+        (said,) = job.restore_file(learnt, image, tmp_path / f"{image.source}").warnings
+        assert f"{image.source} is unlike the images that the model was trained on" in said
+        with pytest.raises(NotTrustedError, match="is unlike"):
+            job.restore_files(
+                learnt,
+                [fields[10][0], image],
+                [tmp_path / "a.tif", tmp_path / "b.tif"],
+                strict=True,
+            )
+    assert not (tmp_path / "a.tif").exists()
+
+
+def test_a_model_that_knows_no_images_says_nothing(learnt, fields, tmp_path):
+    strange = Image(np.random.default_rng(1).poisson(10, (192, 192)), "YX")
+    facts = {k: v for k, v in learnt.facts.items() if k != "fingerprint"}
+    unknowing = model.Model(learnt.network, learnt.architecture, learnt.recipe, learnt.task, facts)
+    assert job.restore_file(unknowing, strange, tmp_path / "o.tif", strict=True).warnings == []
+
+
+def test_isotropic_models_know_their_stack_through_both_passes(stack, one_thread, tmp_path):
+    optics = Optics(psf="gaussian", sigma_um=(0.8, 0.2, 0.2))
+    made = learn(stack, optics, Recipe.of(**QUICK), members=2, folder=tmp_path / "m").model
+    assert "fingerprint" in model.load(tmp_path / "m").members[1].facts
+    assert job.restore_file(made, stack, tmp_path / "o.tif", strict=True).warnings == []
+    assert predict.restore(made, stack).mean.shape[0] == 61
