@@ -25,13 +25,18 @@ def calibrated(found: Judged) -> Calibrated:
     One family for all channels: that whose worst channel is best.
     """
     best: tuple[float, Calibrated] | None = None
+    unfit = InputError("there is nothing to calibrate with", remedy="Give --low and --high")
     for family in trust.FAMILIES:
-        scales = [trust.rescaling(tallies, [family]) for tallies in found.tallies]
+        try:
+            scales = [trust.rescaling(tallies, [family]) for tallies in found.tallies]
+        except InputError as error:  # scales that fit the errors as no such distribution
+            unfit = error
+            continue
         worst = max(_misses(t, s) for t, s in zip(found.tallies, scales, strict=True))
         if best is None or worst < best[0]:
             best = worst, Calibrated(family, tuple(round(s.factor, 4) for s in scales))
     if best is None:
-        raise InputError("there is nothing to calibrate with", remedy="Give --low and --high")
+        raise unfit
     return best[1]
 
 

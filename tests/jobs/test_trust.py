@@ -1,0 +1,147 @@
+"""Calibration of whole models: what it finds, keeps, and what restoring makes of it."""
+
+import numpy as np
+import pytest
+import torch
+
+from carescope import Ensemble, Image, Recipe, load_model, model, net, predict
+from carescope.errors import InputError, ModelError, OutputError
+from carescope.jobs import movie as movies
+from carescope.jobs import trust as job
+from carescope.model import Model
+from carescope.task import Task
+
+BLUR = 0.05
+
+
+def member(seed=0, loss="laplace", channels=1, scale=0.5):
+    """A network that gives the image back, with one scale everywhere."""
+    scales = {"scales": True} if loss != "mse" else {}
+    architecture = {"name": "shuffle", "ndim": 2, "depth": 1, "first_filters": 4}
+    architecture |= {"cell": [2, 2], "channels": channels} | scales
+    network = net.build(**architecture, seed=seed)
+    if scales:
+        _, bias = network.scale_head.parameters()
+        torch.nn.init.constant_(bias, float(np.log(np.expm1(scale - 1e-3))))
+    task = Task(kind="denoise", channels_in=channels, channels_out=channels)
+    return Model(
+        network, architecture, Recipe(loss=loss, seed=seed), task, {"trained_on": ["0.tif"]}
+    )
+
+
+def held_out(errors, count=6, axes="YX"):
+    """Pairs whose inputs differ from the truth by errors of a distribution, over their range."""
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(count):
+        truth = rng.random((96, 96)) * 100
+        low = truth + 100 * errors(rng, truth.shape)
+        pair = [Image(grey.astype(np.float32), "YX", (1, 0.1, 0.1), (), f"{number + 1}.tif")
+                for grey in (low, truth)]  # fmt: skip
+        made.append(tuple(pair))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("family", "errors"),
+    [
+        ("laplace", lambda rng, shape: rng.laplace(0, BLUR, shape)),
+        ("gaussian", lambda rng, shape: rng.normal(0, BLUR, shape)),
+    ],
+)
+@pytest.mark.parametrize("loss", ["laplace", "gaussian"])
+def test_intervals_hold_what_they_promise_afterwards(tmp_path, family, errors, loss):
+    pairs = held_out(errors)
+    model.save(member(loss=loss), tmp_path / "m")
+    found = job.calibrate(tmp_path / "m", pairs, tmp_path / "trust.html")
+    assert found["family"] == family
+    assert found["factors"][0] < 0.5  # the network said 0.5 of the range
+    (row,) = found["channels"]
+    assert row["predicted_error"] > 0.2
+    assert row["calibrated_error"] < 0.02
+    assert row["calibrated_coverage"]["90%"] == pytest.approx(0.9, abs=0.02)
+    restored = predict.restore(load_model(tmp_path / "m"), pairs[0][0])
+    low, high = restored.interval(0.9)
+    inside = (low.array() <= pairs[0][1].array()) & (pairs[0][1].array() <= high.array())
+    assert inside.mean() == pytest.approx(0.9, abs=0.03)
+    page = (tmp_path / "trust.html").read_text()
+    assert "Does it keep its word?" in page
+
+
+def test_a_second_calibration_begins_from_the_networks_own_scales(tmp_path):
+    pairs = held_out(lambda rng, shape: rng.laplace(0, BLUR, shape))
+    model.save(member(), tmp_path / "m")
+    before = load_model(tmp_path / "m").sha256
+    first, second = (
+        job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html", overwrite=True) for _ in range(2)
+    )
+    assert first["factors"] == second["factors"]
+    kept = load_model(tmp_path / "m")
+    assert kept.sha256 == before
+    assert kept.facts["calibration"]["from"][0] == "1.tif"
+
+
+def test_ensembles_are_calibrated_as_one(tmp_path):
+    pairs = held_out(lambda rng, shape: rng.normal(0, BLUR, shape), count=3)
+    model.save(Ensemble([member(s, scale=0.2 + 0.1 * s) for s in range(3)]), tmp_path / "m")
+    raw = predict.restore(load_model(tmp_path / "m"), pairs[0][0])
+    found = job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")
+    now = predict.restore(load_model(tmp_path / "m"), pairs[0][0])
+    np.testing.assert_allclose(
+        now.scale.array(), found["factors"][0] * raw.scale.array(), rtol=1e-5
+    )
+    np.testing.assert_array_equal(now.disagreement.array(), raw.disagreement.array())
+    assert now.spread == found["family"]
+    assert "Where the networks differ" in (tmp_path / "t.html").read_text()
+
+
+def test_channels_have_factors_of_their_own(tmp_path):
+    one = held_out(lambda rng, shape: rng.laplace(0, 0.05, shape), count=3)
+    other = held_out(lambda rng, shape: rng.laplace(0, 0.2, shape), count=3)
+
+    def joined(first, second):
+        return Image(np.stack([first.array(), second.array()]), "CYX", source=first.source)
+
+    pairs = [
+        (joined(one[n][0], other[n][0]), joined(one[n][1], other[n][1])) for n in range(len(one))
+    ]
+    model.save(member(channels=2), tmp_path / "m")
+    small, large = job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")["factors"]
+    assert large / small == pytest.approx(4, rel=0.3)
+
+
+def test_what_cannot_be_judged_is_refused_and_overlap_is_said(tmp_path):
+    pairs = held_out(lambda rng, shape: rng.laplace(0, BLUR, shape), count=2)
+    model.save(member(loss="mse"), tmp_path / "plain")
+    with pytest.raises(ModelError, match="--laplace"):
+        job.calibrate(tmp_path / "plain", pairs, tmp_path / "t.html")
+    model.save(member(), tmp_path / "m")
+    turned = [(low, Image(-high.array(), "YX", source=high.source)) for low, high in pairs]
+    with pytest.raises(InputError, match="not brighter where the truth is"):
+        job.calibrate(tmp_path / "m", turned, tmp_path / "t.html")
+    assert not (tmp_path / "t.html").exists()
+    assert "calibration" not in load_model(tmp_path / "m").facts
+    seen = [tuple(Image(i.array(), "YX", source="0.tif") for i in pair) for pair in pairs]
+    (said,) = job.calibrate(tmp_path / "m", seen, tmp_path / "t.html")["warnings"]
+    assert "0.tif bear names of training images" in said
+    with pytest.raises(OutputError, match="exists"):
+        job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")
+
+
+def test_a_movie_shows_samples_of_the_calibrated_distribution(tmp_path):
+    pairs = held_out(lambda rng, shape: rng.laplace(0, BLUR, shape), count=3)
+    model.save(member(), tmp_path / "m")
+    job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")
+    kept = load_model(tmp_path / "m")
+    image = pairs[0][0]
+    count = movies.sample_movie(kept, image, tmp_path / "x.mp4", frames=5, crop=(slice(0, 48),) * 2)
+    assert count == 5
+    assert (tmp_path / "x.mp4").read_bytes()[4:8] == b"ftyp"
+    with pytest.raises(ModelError, match="--laplace"):
+        movies.sample_movie(member(loss="mse"), image, tmp_path / "y.mp4")
+    two = Image(np.stack([image.array()] * 2), "TYX")
+    with pytest.raises(InputError, match="--timepoint"):
+        movies.sample_movie(kept, two, tmp_path / "y.mp4")
+    with pytest.raises(InputError, match="no restored plane 3"):
+        movies.sample_movie(kept, image, tmp_path / "y.mp4", plane=3)
+    assert not (tmp_path / "y.mp4").exists()
