@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from carescope import Image, Recipe, normalize, pairs
 from carescope.errors import InputError, UsageError
@@ -69,7 +70,7 @@ def test_time_points_of_a_film_are_normalised_as_one():
     film = [Image(np.stack([i.array(), 3 * i.array()]), "TYX") for i in (low, high)]
     made = pairs.from_pairs([tuple(film)], recipe())
     assert len(made.training) == 2
-    assert made.training[0].high_maps == normalize.fit(film[1])
+    assert made.training[0].range_maps == normalize.fit(film[1])
 
 
 @settings(deadline=None, max_examples=40)
@@ -85,6 +86,31 @@ def test_patches_stay_within_their_image(shape, seed, side):
     for low, high in [made.batch(0), *made.validation(1)]:
         np.testing.assert_allclose(low, high, atol=1e-3)
         assert low.shape[-1] % 16 == 0
+
+
+def test_a_target_is_what_its_input_is_without_noise():
+    """Whatever the gain and offset of each, and however much noise widens the input's range."""
+    rng = np.random.default_rng(0)
+    truth = gaussian_filter(rng.random((160, 160)), 6)
+    truth = (truth - truth.min()) / np.ptp(truth)
+    for noise in (0.02, 0.3):
+        low = Image(300 * (truth + rng.normal(0, noise, truth.shape)) + 20, "YX")
+        high = Image(7 * truth + 1000, "YX")
+        made = pairs.from_pairs([(low, high)], recipe(batch_size=16))
+        seen, wanted = made.batch(0)
+        slope = np.cov(seen.ravel(), wanted.ravel())[0, 1] / wanted.var()
+        assert slope == pytest.approx(1, abs=0.05)
+        assert (seen - wanted).mean() == pytest.approx(0, abs=0.02)
+
+
+def test_targets_of_another_contrast_keep_their_own_range():
+    low, high = scene(0)
+    inverted = Image(-high.array(), "YX")
+    made = pairs.from_pairs([(low, inverted)], recipe())
+    assert made.training[0].high_maps == made.training[0].range_maps == normalize.fit(inverted)
+    noise = Image(np.random.default_rng(5).random(high.shape), "YX")
+    made = pairs.from_pairs([(low, noise)], recipe())
+    assert made.training[0].high_maps == normalize.fit(noise)
 
 
 def test_patches_lie_on_structure():

@@ -16,6 +16,7 @@ from carescope.axes import describe_shape
 from carescope.errors import InputError, UsageError
 from carescope.image import Image
 from carescope.pairs.contract import Batch
+from carescope.pairs.levels import in_units_of
 from carescope.pairs.places import Places
 from carescope.pairs.regions import CELL_PX, Region, no_structure, split
 from carescope.pairs.shot import Shot
@@ -63,7 +64,7 @@ class AcquiredPairs:
         self.validation_shape = self._shape_within([*self.training, *self.validating])
         self._centres = Places([shot.foreground(self.patch_shape) for shot in self.training])
         if not len(self._centres):
-            raise no_structure(self.training[0].high_maps, self.training[0].high.source)
+            raise no_structure(self.training[0].range_maps, self.training[0].high.source)
         held = Places([shot.foreground(self.validation_shape) for shot in self.validating])
         self._validation_is_empty = not len(held)
         if self._validation_is_empty:
@@ -204,7 +205,8 @@ def from_pairs(
     training, validating = [], []
     held = _held_out(len(images), recipe.validation_fraction)
     for number, (low, high) in enumerate(images):
-        maps = (normalize.fit(low, recipe.percentiles), normalize.fit(high, recipe.percentiles))
+        ranges = normalize.fit(low, recipe.percentiles), normalize.fit(high, recipe.percentiles)
+        maps = (*ranges, in_units_of(low, high, *ranges))
         size = low.size("Y"), low.size("X")
         for one, other in zip(low.frames(), high.frames(), strict=True):
             if number in held:

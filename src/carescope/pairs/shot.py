@@ -22,8 +22,12 @@ class Shot:
     ----------
     low, high
         The image as it is and as it should be, axes CZYX, alike in planes, rows and columns.
-    low_maps, high_maps
-        What normalises each channel of each.
+    low_maps
+        What normalises each channel of the first.
+    range_maps
+        The range of each channel of the second, which tells where there is structure.
+    high_maps
+        What normalises it: `levels.in_units_of`.
     region
         Where patches may lie.
     """
@@ -33,16 +37,18 @@ class Shot:
         low: Image,
         high: Image,
         low_maps: Sequence[Affine],
+        range_maps: Sequence[Affine],
         high_maps: Sequence[Affine],
         region: Region,
     ) -> None:
         self.low, self.high = low, high
         self.low_maps, self.high_maps = tuple(low_maps), tuple(high_maps)
+        self.range_maps = tuple(range_maps)
         self.region = region
 
     def foreground(self, shape: tuple[int, int, int]) -> npt.NDArray[np.int32]:
         """Centres of patches whose target holds structure; see `regions.foreground`."""
-        return foreground(self.high, self.high_maps, self.region, shape[1:])
+        return foreground(self.high, self.range_maps, self.region, shape[1:])
 
     def everywhere(self) -> npt.NDArray[np.int32]:
         """Centres on a grid of `CELL_PX`, where there is no foreground to choose from."""
