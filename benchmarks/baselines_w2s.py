@@ -5,8 +5,8 @@
 Of `paired_w2s` (one exposure; the mean of 400), settings are chosen on every other field of
 001-014, for each channel, and applied to fields 015-020. A row is the mean ± standard deviation
 over these six. The CSV has a row an image, so that others can be compared with these image by
-image. BM3D is among the methods where it is installed, and takes most of the time; `--without bm3d`
-leaves it out.
+image. BM3D is among the methods where it is installed, and takes most of the time;
+`--methods low-pass median` takes only those.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def rows_of(data: Path, channel: int, name: str, setting: dict[str, float]) -> l
         found = baselines.apply(name, low, setting) if setting else low
         seconds = time.perf_counter() - began
         row = {"method": name, "setting": json.dumps(setting), "field": f"{field:03d}"}
-        row |= {"channel": channel} | metrics.evaluate(high, found) | {"seconds": seconds}
-        rows.append(row)
+        scores = metrics.evaluate(high, found)
+        row |= {"channel": channel} | {score: scores[score] for score in SCORES}
+        rows.append(row | {"seconds": seconds if setting else 0.0})
     return rows
 
 
@@ -70,16 +71,15 @@ def main() -> None:
     """Print a table and write the images' scores."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--csv", type=Path, default=Path("baselines_w2s.csv"))
-    parser.add_argument("--without", nargs="*", default=[], choices=list(baselines.METHODS))
+    parser.add_argument("--methods", nargs="+", default=list(baselines.named(2)))
     given = parser.parse_args()
     data = Path(os.environ["CARESCOPE_DATA"]) / "paired_w2s"
-    names = [name for name in baselines.named(2) if name not in given.without]
     everything = []
     print("| channel | method | NRMSE | SSIM | PSNR (dB) | s an image | setting |")
     print("|---|---|---|---|---|---|---|")
     for channel in CHANNELS:
         tuning = [pair(data, field, channel) for field in TUNED_ON]
-        for name in ["input", *names]:
+        for name in ["input", *given.methods]:
             setting = {} if name == "input" else baselines.tune(name, tuning)
             if setting and (ends := at_an_end(name, setting)):
                 print(f"{name}: {', '.join(ends)} at the end of its range", file=sys.stderr)
@@ -87,7 +87,7 @@ def main() -> None:
             everything += rows
             said = ", ".join(f"{key} {value:g}" for key, value in setting.items())
             print(f"| {channel} | {name} | {cells(rows)} | {said or '–'} |", flush=True)
-    for name in ["input", *names]:
+    for name in ["input", *given.methods]:
         rows = [row for row in everything if row["method"] == name]
         print(f"| all | {name} | {cells(rows)} | |")
     with given.csv.open("w", newline="") as file:

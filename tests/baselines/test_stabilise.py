@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from carescope import baselines
 from carescope.baselines import stabilise
 from carescope.physics.camera import Noise, expose
 
@@ -34,3 +35,13 @@ def test_without_photon_noise_it_is_a_scale(noise):
     np.testing.assert_allclose(stabilise.inverse(seen, noise), values, atol=1e-9)
     if noise.read_noise:
         assert np.diff(seen)[0] == pytest.approx(0.25 / 0.1)
+
+
+def test_dark_parts_are_kept_where_noise_says_little_of_them():
+    """A dark and a bright half with noise only in the bright one: no offset can be told."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([10.0, 60.0, 200.0], 32)[:, np.newaxis] * np.ones(96)
+    image = truth + rng.normal(0, 1, truth.shape) * np.repeat([1.0, 2.0, 40.0], 32)[:, np.newaxis]
+    seen = baselines.apply("total variation", image, {"weight_noise": 1, "stabilised": True})
+    assert seen[4:28].mean() == pytest.approx(10, abs=2)
+    assert seen[36:60].mean() == pytest.approx(60, abs=6)

@@ -90,7 +90,7 @@ _EITHER = [False, True]
 
 #: What `carescope evaluate --baselines` runs, by name.
 METHODS: dict[str, Method] = {
-    "low-pass": Method(denoisers.low_pass, {"sigma_px": _steps(0.5, 6.4, 12)}),
+    "low-pass": Method(denoisers.low_pass, {"sigma_px": _steps(0.5, 8, 13)}),
     "median": Method(
         denoisers.median,
         {"radius_px": [1, 1.5, 2, 3, 4, 5, 6.1, 7.1]},
@@ -108,8 +108,8 @@ METHODS: dict[str, Method] = {
     "non-local means": Method(
         denoisers.non_local_means,
         {
-            "strength_noise": [0.5, 0.7, 1, 1.4, 2],
-            "patch_px": [5, 7, 9, 11],
+            "strength_noise": [0.35, 0.5, 0.7, 1, 1.4],
+            "patch_px": [5, 7, 11, 15],
             "search_px": [3, 5],
             "sigma_noise": [1],
             "stabilised": _EITHER,
@@ -196,7 +196,9 @@ def apply(method: str | Method, image: npt.ArrayLike, setting: Mapping[str, floa
     whole = Image(grey, "ZYX"[-grey.ndim :])
     scale = normalize.fit(whole)[0]
     values = scale.apply(grey)
-    noise = camera.estimate(values if values.ndim == 3 else values[np.newaxis])
+    # An estimated offset can lie above the dark parts, which stabilising would then flatten; so
+    # light is taken to begin at their level, which is 0.
+    noise = camera.estimate(values if values.ndim == 3 else values[np.newaxis], offset=0.0)
     given = dict(setting)
     stabilised, planewise = (bool(given.pop(word, 0)) for word in ("stabilised", "planewise"))
     spread = max(math.sqrt(float(noise.variance(values).mean())), LEAST_NOISE)
