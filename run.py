@@ -82,13 +82,16 @@ def test(rest: "list[str]") -> int:
     python = str(BIN / "python")
     if "CARESCOPE_DATA" not in os.environ:
         print("CARESCOPE_DATA is not set: tests on real data will be skipped.", flush=True)
-    codes = [
-        call("Style", python, "-m", "ruff", "check", "."),
-        call("Layout", python, "-m", "ruff", "format", "--check", "."),
-        call("Types", python, "-m", "mypy"),
-        call("Tests", python, "-m", "pytest", *rest),
-    ]
-    return next((code for code in codes if code), 0)
+    codes = {
+        "Style": call("Style", python, "-m", "ruff", "check", "."),
+        "Layout": call("Layout", python, "-m", "ruff", "format", "--check", "."),
+        "Types": call("Types", python, "-m", "mypy"),
+        "Tests": call("Tests", python, "-m", "pytest", *rest),
+    }
+    failed = {what: code for what, code in codes.items() if code}
+    if failed:
+        print(f"\nFailed: {', '.join(failed)}.", flush=True)
+    return next(iter(failed.values()), 0)
 
 
 def call(what: str, *command: str) -> int:
