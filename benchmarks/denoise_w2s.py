@@ -104,6 +104,7 @@ def main() -> None:
     """Train and score, export patches, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--steps", type=int, help="instead of minutes")
     parser.add_argument("--network", default="auto")
     parser.add_argument("--channels", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--csv", type=Path, default=Path("w2s.csv"))
@@ -113,7 +114,8 @@ def main() -> None:
     if given.table:
         print(table([row for path in given.table for row in csv.DictReader(path.open())]))
         return
-    recipe = cs.Recipe(minutes=given.minutes, network=given.network)
+    budget = {"steps": given.steps} if given.steps else {"minutes": given.minutes}
+    recipe = cs.Recipe(network=given.network, **budget)
     if given.patches:
         export(given.patches, given.channels[0], recipe)
         return
@@ -123,7 +125,8 @@ def main() -> None:
         if new:
             writer.writeheader()
         for channel in given.channels:
-            rows = one(channel, recipe, f"{given.network}, {given.minutes:g} min")
+            said = f"{given.steps} steps" if given.steps else f"{given.minutes:g} min"
+            rows = one(channel, recipe, f"{given.network}, {said}")
             writer.writerows(rows)
             file.flush()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from carescope.read import open as open
     from carescope.recipe import Recipe as Recipe
     from carescope.train import fit as fit
-    from carescope.write.tiff import save as save
+    from carescope.write import save as save
 
     Ensemble = model.Ensemble
     load_model = model.load
@@ -48,7 +48,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "phantoms": ("carescope.phantoms", None),
     "physics": ("carescope.physics", None),
     "restore": ("carescope.predict", "restore"),
-    "save": ("carescope.write.tiff", "save"),
+    "save": ("carescope.write", "save"),
     "save_model": ("carescope.model", "save"),
     "trust": ("carescope.trust", None),
 }

@@ -43,7 +43,7 @@ class Grid:
     def __post_init__(self) -> None:
         if self.planes < 2:
             raise InputError(
-                f"an isotropic restoration needs a stack of planes, and there is {self.planes}",
+                f"planes are restored between those of a stack, and there is {self.planes}",
                 remedy="Give a stack with at least 2 planes along Z; --axes names the dimensions",
             )
         if not 1.0 <= self.factor <= 100.0:
@@ -88,8 +88,7 @@ class Grid:
                 remedy="Resample the planes to square pixels, or correct them with --voxel-um",
             )
         factor = step / x if factor is None else factor
-        if factor >= 1 and abs(factor / round(factor) - 1) < 1e-3:
-            factor = float(round(factor))  # metadata round: 1.3 / 0.325 is 3.9999999
+        factor = unrounded(factor)
         if 0.9 < factor < 1.02:  # rounding in metadata: planes as far apart as pixels
             factor = 1.0
         try:
@@ -115,3 +114,11 @@ class Grid:
         """For each restored plane, whether a recorded plane lies exactly on it."""
         coarse = np.arange(self.restored_planes) / self.factor
         return np.abs(coarse - np.rint(coarse)) * self.factor < 1e-6
+
+
+def unrounded(factor: float) -> float:
+    """A factor without the rounding of metadata: 1.3 / 0.325 is 3.9999999, and 4 is meant."""
+    if not 1 <= factor < math.inf:
+        return factor
+    near = float(round(factor))
+    return near if abs(factor / near - 1) < 1e-3 else factor

@@ -34,7 +34,8 @@ class Image:
     ----------
     data
         Array or lazy array, one dimension per letter of `axes`. Indexing with integers and
-        slices gives a NumPy array of what was asked for; nothing else is read.
+        slices gives a NumPy array of what was asked for; nothing else is read. Data in chunks
+        say in `grain`, a length an axis, what is read at once.
     axes
         A subset of ``TCZYX`` in the array's order, Y and X among them.
     voxel_um
@@ -169,16 +170,23 @@ class Image:
         return [part.arranged("CZYX") for part in parts]
 
 
+def grain(data: Lazy) -> tuple[int, ...] | None:
+    """The chunks that lazy data are stored in, a length an axis; None where planes are as good."""
+    found: tuple[int, ...] | None = getattr(data, "grain", None)
+    return found
+
+
 class _Cropped:
     """A part of a lazy array."""
 
     def __init__(self, data: Lazy, parts: Sequence[slice]) -> None:
         self.data, self.starts = data, [part.start for part in parts]
+        self.grain = grain(data)
         self.shape = tuple(part.stop - part.start for part in parts)
         self.dtype = np.dtype(data.dtype)
 
     def __getitem__(self, index: Any) -> Any:
-        parts = _spelt_out(index, len(self.shape))
+        parts = spelt_out(index, len(self.shape))
         return self.data[
             tuple(
                 _moved(part, start, size)
@@ -202,11 +210,13 @@ class _Arranged:
 
     def __init__(self, data: Lazy, places: list[int]) -> None:
         self.data, self.places = data, places
+        coarse = grain(data)
+        self.grain = coarse and tuple(1 if at < 0 else coarse[at] for at in places)
         self.shape = tuple(1 if at < 0 else data.shape[at] for at in places)
         self.dtype = np.dtype(data.dtype)
 
     def __getitem__(self, index: Any) -> Any:
-        parts = _spelt_out(index, len(self.shape))
+        parts = spelt_out(index, len(self.shape))
         own = {at: part for at, part in zip(self.places, parts, strict=True) if at >= 0}
         found = np.asarray(self.data[tuple(own[at] for at in sorted(own))])
         # An axis that was given an integer is gone; the others come in the order asked for.
@@ -227,15 +237,17 @@ class _Selected:
 
     def __init__(self, data: Lazy, at: int, index: int) -> None:
         self.data, self.at, self.index = data, at, index
+        coarse = grain(data)
+        self.grain = coarse and tuple(n for i, n in enumerate(coarse) if i != at)
         self.shape = tuple(n for i, n in enumerate(data.shape) if i != at)
         self.dtype = np.dtype(data.dtype)
 
     def __getitem__(self, index: Any) -> Any:
-        index = _spelt_out(index, len(self.shape))
+        index = spelt_out(index, len(self.shape))
         return self.data[(*index[: self.at], self.index, *index[self.at :])]
 
 
-def _spelt_out(index: Any, ndim: int) -> tuple[Any, ...]:
+def spelt_out(index: Any, ndim: int) -> tuple[Any, ...]:
     """An index with one entry for each of `ndim` axes."""
     index = index if isinstance(index, tuple) else (index,)
     gap = next((i for i, part in enumerate(index) if part is Ellipsis), len(index))

@@ -1,7 +1,7 @@
 """The rule that turns grey levels into the numbers a network sees: an affine map a channel.
 
 It is the same in training and in restoring, so the two cannot differ: percentiles of the whole
-image, found exactly in two passes over its planes however large it is.
+image, found exactly in one or two passes over it however large it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from carescope.errors import InputError
-from carescope.image import Image, map_planes
+from carescope.image import Image
+from carescope.pieces import map_pieces
 
 Floats = npt.NDArray[np.float32]
 
@@ -130,11 +131,11 @@ def _values_of_integers(image: Image, ranks: Sequence[int]) -> dict[int, float]:
     lowest = int(np.iinfo(image.dtype).min)
     counts = np.zeros(1 << 16, np.int64)
 
-    def count(plane: npt.NDArray[Any]) -> None:
-        found = np.bincount(plane.ravel() if lowest == 0 else plane.ravel().astype(int) - lowest)
+    def count(part: npt.NDArray[Any], _corner: object) -> None:
+        found = np.bincount(part.ravel() if lowest == 0 else part.ravel().astype(int) - lowest)
         counts[: len(found)] += found
 
-    map_planes(image, count)
+    map_pieces(image, count)
     ends = np.cumsum(counts)
     return {rank: float(np.searchsorted(ends, rank, side="right") + lowest) for rank in ranks}
 
@@ -143,21 +144,21 @@ def _values(image: Image, ranks: Sequence[int]) -> dict[int, float]:
     """The pixels of given ranks, as float32."""
     upper = np.zeros(1 << 16, np.int64)
 
-    def count_upper(plane: npt.NDArray[Any]) -> None:
-        upper[:] += np.bincount((_keys(plane) >> 16).ravel(), minlength=1 << 16)
+    def count_upper(part: npt.NDArray[Any], _corner: object) -> None:
+        upper[:] += np.bincount((_keys(part) >> 16).ravel(), minlength=1 << 16)
 
-    map_planes(image, count_upper)
+    map_pieces(image, count_upper)
     ends = np.cumsum(upper)
     bins = {rank: int(np.searchsorted(ends, rank, side="right")) for rank in ranks}
     lower = {b: np.zeros(1 << 16, np.int64) for b in set(bins.values())}
 
-    def count_lower(plane: npt.NDArray[Any]) -> None:
-        keys = _keys(plane)
+    def count_lower(part: npt.NDArray[Any], _corner: object) -> None:
+        keys = _keys(part)
         top = keys >> 16
         for b, counts in lower.items():
             counts += np.bincount((keys[top == b] & 0xFFFF).ravel(), minlength=1 << 16)
 
-    map_planes(image, count_lower)
+    map_pieces(image, count_lower)
     value = {}
     for rank, b in bins.items():
         within = rank - int(ends[b] - upper[b])
@@ -166,9 +167,9 @@ def _values(image: Image, ranks: Sequence[int]) -> dict[int, float]:
     return value
 
 
-def _keys(plane: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
-    """Unsigned integers in the same order as the plane's values."""
-    bits = np.ascontiguousarray(plane, np.float32).view(np.uint32)
+def _keys(part: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """Unsigned integers in the same order as the values."""
+    bits = np.ascontiguousarray(part, np.float32).view(np.uint32)
     negative = (bits >> 31).astype(bool)
     return np.asarray(np.where(negative, ~bits, bits | np.uint32(0x80000000)), np.uint32)
 

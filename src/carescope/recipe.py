@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal, Self
+from collections.abc import Callable
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -77,19 +78,7 @@ class Recipe(BaseModel):
         UsageError
             A key is unknown (with the nearest known one) or a value impossible.
         """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            found = error.errors()
-            known = [
-                str(e["loc"][0]) for e in found if e["loc"] and e["loc"][0] in cls.model_fields
-            ]
-            options = " and ".join(f"--{name.replace('_', '-')}" for name in known)
-            raise UsageError(
-                "; ".join(map(_explain, found)),
-                where="recipe",
-                remedy=f"Correct {options}" if options else "Leave out one of them",
-            ) from None
+        return validated(cls, values, "recipe", lambda name: f"--{name.replace('_', '-')}")
 
     @property
     def rate(self) -> float:
@@ -104,10 +93,45 @@ class Recipe(BaseModel):
         return 60 * (self.minutes if self.minutes is not None else DEFAULT_MINUTES)
 
 
-def _explain(error: Any) -> str:
+M = TypeVar("M", bound=BaseModel)
+
+
+def validated(kind: type[M], values: dict[str, Any], where: str, called: Callable[[str], str]) -> M:
+    """A configuration from loose values, refusing each bad one by name.
+
+    Parameters
+    ----------
+    kind
+        The pydantic class.
+    values
+        Its fields.
+    where
+        Where they come from.
+    called
+        What a user calls a field.
+
+    Raises
+    ------
+    UsageError
+        A key is unknown (with the nearest known one) or a value impossible.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        found = error.errors()
+        known = [str(e["loc"][0]) for e in found if e["loc"] and e["loc"][0] in kind.model_fields]
+        options = " and ".join(called(name) for name in dict.fromkeys(known))
+        raise UsageError(
+            "; ".join(_explain(each, kind) for each in found),
+            where=where,
+            remedy=f"Correct {options}" if options else "Leave out one of them",
+        ) from None
+
+
+def _explain(error: Any, kind: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, Recipe.model_fields, 1)
+        near = difflib.get_close_matches(name, kind.model_fields, 1)
         return f"there is no {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{name} = {error['input']!r}: {message}" if name else message

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
-FOUNDATION = ["errors", "axes", "grid", "image", "normalize", "recipe", "rng", "task"]
+FOUNDATION = ["errors", "axes", "grid", "image", "normalize", "pieces", "recipe", "rng", "task"]
 LAYERS = [
     FOUNDATION,
     ["files"],

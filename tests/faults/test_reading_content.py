@@ -214,7 +214,7 @@ def test_f14_what_is_no_image_is_refused(tmp_path, make):
         "folder": "is a folder",
         "absent": "no such file",
         "empty": "is empty",
-        "text": "not of a format.*TIFF, ImageJ TIFF and OME-TIFF",
+        "text": "not of a format.*TIFF, ImageJ TIFF, OME-TIFF and OME-Zarr",
         "png": "not of a format",
         "dangling": "no such file",
         "stub": "x.tif",

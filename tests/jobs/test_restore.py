@@ -53,7 +53,7 @@ def test_files_hold_what_memory_would(film, several, tmp_path):
     there = read.open(written.disagreement)
     np.testing.assert_array_equal(there.array(), restored.disagreement.array())
     assert (there.axes, there.channel_names) == ("TCZYX", film.channel_names)
-    assert written.spread == beside(tmp_path / "o.ome.tif", 2)
+    assert written.beside == beside(tmp_path / "o.ome.tif", 2)
     assert "Gaussian" in read.provenance_of(written.scale)["values"]
     assert told[-1] == 1
 
@@ -62,7 +62,7 @@ def test_axes_of_length_one_stay(film, several, tmp_path):
     one = replace(film, data=film.array()[:1])
     written = job.restore_file(several, one, tmp_path / "o.ome.tif")
     assert (written.image.axes, written.image.shape) == ("TCZYX", (1, 2, 13, 40, 48))
-    assert (written.scale, written.disagreement, written.spread) == (None, None, {})
+    assert (written.scale, written.disagreement, written.beside) == (None, None, {})
     assert [p.name for p in tmp_path.iterdir()] == ["o.ome.tif"]
 
 

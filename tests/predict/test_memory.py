@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import typer
 
-from carescope import Image, Recipe, model, net, predict
+from carescope import Ensemble, Image, Recipe, model, net, predict
 from carescope.app.options import size_bytes
 from carescope.errors import OutOfMemoryError
 from carescope.model import Model
@@ -52,18 +52,41 @@ def test_too_little_is_refused_with_what_it_takes():
     assert 0 < predict.left(1 << 40) < 1 << 40
 
 
+#: Networks whose widest layer and halo differ.
+NETWORKS = {
+    "shuffle": {"name": "shuffle", "depth": 1, "first_filters": 16},
+    "care": {"name": "care", "depth": 1, "first_filters": 16},
+}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not STATUS.exists(), reason="a system that does not tell a program's peak")
-@pytest.mark.parametrize("axes", ["YX", "ZYX"])
-def test_the_limit_holds(tmp_path, axes):
-    shape = {"YX": (3000, 3000), "ZYX": (24, 400, 400)}[axes]
+@pytest.mark.parametrize(
+    ("name", "members", "axes", "shape"),
+    [
+        ("shuffle", 1, "YX", (3000, 3000)),
+        ("shuffle", 3, "YX", (1500, 1500)),
+        ("shuffle", 3, "ZYX", (12, 160, 160)),
+        ("care", 1, "YX", (1200, 1200)),
+        ("care", 1, "ZYX", (12, 100, 100)),
+        ("care", 3, "YX", (700, 700)),
+    ],
+)
+def test_the_limit_holds(tmp_path, name, members, axes, shape):
+    """By ensembles with scale and disagreement too, in a program that looks at its own peak."""
     grey = np.random.default_rng(0).integers(0, 4000, shape).astype(np.uint16)
     tiff.save(tmp_path / "i.ome.tif", Image(grey, axes, (1, 0.1, 0.1)))
-    architecture = {"name": "shuffle", "ndim": len(axes), "depth": 1, "first_filters": 16}
-    task = Task(kind="denoise", axes=axes)
-    model.save(Model(net.build(**architecture), architecture, Recipe(), task), tmp_path / "m")
+    scales = {"scales": True} if members > 1 else {}
+    architecture = NETWORKS[name] | {"ndim": len(axes)} | scales
+    recipe, task = Recipe(loss="laplace" if scales else "mse"), Task(kind="denoise", axes=axes)
+    networks = [net.build(**architecture, seed=seed) for seed in range(members)]
+    several = tuple(Model(network, architecture, recipe, task) for network in networks)
+    made = several[0] if members == 1 else Ensemble(several)
+    assert len(list(predict.plan(made, (*[1] * (3 - len(shape)), *shape), 250_000_000))) > 1
+    model.save(made, tmp_path / "m")
     limit = 800_000_000
     command = ["restore", tmp_path / "m", tmp_path / "i.ome.tif", "--out", tmp_path / "o.tif"]
+    command += ["--spread"] if scales else []
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, command), "--memory", str(limit)],
         env={"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", "PATH": ""},

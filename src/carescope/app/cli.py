@@ -10,7 +10,15 @@ from typing import Annotated, Any
 import typer
 
 import carescope
-from carescope.app import comparison, importing, learning, pointspread, trusting
+from carescope.app import (
+    comparison,
+    importing,
+    learning,
+    pairing,
+    pointspread,
+    simulating,
+    trusting,
+)
 from carescope.app import options as o
 from carescope.app.given import command_line, open_given, print_facts
 from carescope.errors import CarescopeError, OutOfMemoryError
@@ -27,8 +35,12 @@ train_app = typer.Typer(help="Train a model and keep it.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 app.command()(learning.isotropic)
 train_app.command("isotropic")(learning.train_isotropic)
-train_app.command("denoise")(learning.train_denoise)
+train_app.command("denoise")(pairing.train_denoise)
+train_app.command("upsample")(pairing.train_upsample)
+train_app.command("project")(pairing.train_project)
+train_app.command("simulated")(simulating.train_simulated)
 app.command()(pointspread.psf)
+app.command()(simulating.simulate)
 app.command()(trusting.trust)
 app.command()(trusting.movie)
 app.command("import-csbdeep")(importing.import_csbdeep)
@@ -128,13 +140,17 @@ def demo(given: dict[str, Any]) -> None:
     {
         "model": (o.argument(Path, "The model folder."), o.REQUIRED),
         "stacks": (o.argument(list[Path], "Image files, or folders of them."), o.REQUIRED),
-        "out": (o.option(Path, "An OME-TIFF, or a folder for one each."), o.REQUIRED),
+        "out": (o.option(Path, "An OME-TIFF, an OME-Zarr, or a folder for one each."), o.REQUIRED),
         "spread": (
             o.option(
                 bool,
                 "Write also how sure the model is: _scale, and _disagreement of an ensemble.",
                 "--spread",
             ),
+            False,
+        ),
+        "height": (
+            o.option(bool, "Write also in which plane a projected surface was.", "--height"),
             False,
         ),
         "strict": (
@@ -158,14 +174,18 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.jobs.inputs import find_images
     from carescope.jobs.outputs import outputs
     from carescope.model import load
-    from carescope.predict import outline
+    from carescope.predict import check_projects, outline
 
     model = load(given["model"])
     if given["spread"]:
         job.check_spread(model)
+    if given["height"]:
+        check_projects(model)
     sources, dtype, overwrite = find_images(given["stacks"]), given["dtype"], given["overwrite"]
     members = len(model.members) if given["spread"] else 0
-    targets = outputs(sources, given["out"], dtype, members=members, overwrite=overwrite)
+    targets = outputs(
+        sources, given["out"], dtype, members=members, height=given["height"], overwrite=overwrite
+    )
     opened = [
         open_given(
             given | {"stack": path},
@@ -183,6 +203,7 @@ def restore(given: dict[str, Any]) -> None:
             [stack for stack, _ in opened],
             targets,
             spread=given["spread"],
+            height=given["height"],
             dtype=dtype,
             overwrite=overwrite,
             force=given["force"],
@@ -195,7 +216,7 @@ def restore(given: dict[str, Any]) -> None:
             watch.say(f"warning: {warning}")
     done = [
         {"restored": str(w.path), "clipped": w.clipped}
-        | {name: str(path) for name, path in w.spread.items()}
+        | {name: str(path) for name, path in w.beside.items()}
         for w in written
     ]
     if given["as_json"]:

@@ -1,4 +1,4 @@
-"""The command ``evaluate``: a restoration beside the truth, and beside classical methods."""
+"""The command ``evaluate``: a restoration, or what was found in it, beside the truth."""
 
 from __future__ import annotations
 
@@ -31,18 +31,37 @@ SCORES = ("nrmse", "ssim", "psnr_db")
             None,
         ),
         "tune_high": (o.option(Path | None, "The clean images of --tune-low."), None),
+        "labels": (
+            o.option(bool, "Both are label images: SEG and matched objects.", "--labels"),
+            False,
+        ),
+        "segment": (
+            o.option(
+                str | None,
+                "Segment the restored image against true labels: components or watershed.",
+            ),
+            None,
+        ),
+        "iou": (
+            o.option(float | None, "With these: from which overlap objects match; 0.5 without."),
+            None,
+        ),
     },
     o.AXES,
     {"as_json": o.RESULT["as_json"]},
 )
 def evaluate(given: dict[str, Any]) -> None:
-    """NRMSE, SSIM and PSNR of a restoration, as the papers define them."""
+    """NRMSE, SSIM and PSNR of a restoration, or SEG of its objects, as the papers define them."""
     from carescope.app.progress import Watch
     from carescope.jobs import compare
+    from carescope.jobs.inputs import several
 
     _check(given)
+    if given["labels"] or given["segment"] is not None:
+        _objects(given)
+        return
     restored, truth, axes = given["restored"], given["truth"], given["axes"]
-    if given["low"] is None and not restored.is_dir() and not truth.is_dir():
+    if given["low"] is None and not several(restored) and not several(truth):
         print_facts(compare.compare(restored, truth, axes=axes), given["as_json"])
         return
     with Watch(quiet=given["as_json"]) as watch:
@@ -61,8 +80,37 @@ def evaluate(given: dict[str, Any]) -> None:
         _print_table(found["methods"])
 
 
+def _objects(given: dict[str, Any]) -> None:
+    """SEG and matching of label images, or of images that are segmented first."""
+    from carescope.app.progress import Watch
+    from carescope.jobs.objects import compare_objects
+
+    with Watch(quiet=given["as_json"]) as watch:
+        found = compare_objects(
+            given["restored"],
+            given["truth"],
+            segmentation=given["segment"],
+            low=given["low"],
+            iou=0.5 if given["iou"] is None else given["iou"],
+            axes=given["axes"],
+            say=watch.say,
+        )
+    if given["as_json"]:
+        print(json.dumps(found))
+        return
+    rows = found["methods"]
+    names = [" ".join(map(str, (*_channel(row), row["name"]))) for row in rows]
+    width = max(map(len, names))
+    print(f"{'':<{width}}{'SEG':>9}{'true':>9}{'found':>9}{'matched':>9}{'missed':>16}")
+    for name, row in zip(names, rows, strict=True):
+        counts = "".join(f"{row[count]:>9}" for count in ("truth_objects", "objects", "matched"))
+        share = f"({row['unmatched_fraction']:.1%})"
+        print(f"{name:<{width}}{row['seg']:>9.4f}{counts}{row['missed']:>8}{share:>8}")
+
+
 def _check(given: dict[str, Any]) -> None:
     """Refuse options that do not go together."""
+    _check_objects(given)
     needed = {"--" + n.replace("_", "-"): given[n] for n in ("low", "tune_low", "tune_high")}
     if given["baselines"] and None in needed.values():
         raise UsageError(
@@ -75,6 +123,25 @@ def _check(given: dict[str, Any]) -> None:
             raise UsageError(
                 "is of use with --baselines alone", where=name, remedy="Add --baselines, or drop it"
             )
+
+
+def _check_objects(given: dict[str, Any]) -> None:
+    """Refuse what does not go with label images, and what goes with them alone."""
+    labels, segment = given["labels"], given["segment"] is not None
+    if labels and segment:
+        raise UsageError(
+            "says that both are label images, and --segment that one is not",
+            where="--labels",
+            remedy="Leave out one of the two",
+        )
+    unused = {
+        "--baselines": given["baselines"] and (labels or segment),
+        "--low": given["low"] is not None and labels,
+        "--iou": given["iou"] is not None and not (labels or segment),
+    }
+    for name in (name for name, wrong in unused.items() if wrong):
+        remedy = "Add --labels or --segment" if name == "--iou" else "Leave it out"
+        raise UsageError("is of no use here", where=name, remedy=remedy)
 
 
 def _without_infinity(row: dict[str, Any]) -> dict[str, Any]:

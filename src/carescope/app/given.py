@@ -9,8 +9,12 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from carescope.errors import UsageError
+
 if TYPE_CHECKING:
     from carescope.image import Image
+    from carescope.jobs.passes import Shared
+    from carescope.recipe import Recipe
 
 
 def command_line() -> str:
@@ -51,3 +55,28 @@ def open_given(
         fits=fits,
         stacks_only=stacks_only,
     )
+
+
+def recipe_given(given: dict[str, Any]) -> Recipe:
+    """The recipe that a command's options describe."""
+    from carescope.recipe import Recipe
+
+    values = {name: given[name] for name in Recipe.model_fields if name in given}
+    if given["laplace"]:
+        if given["loss"] not in (None, "laplace"):
+            raise UsageError(
+                f"asks for the loss laplace, and --loss for {given['loss']}",
+                where="--laplace",
+                remedy="Leave out one of the two",
+            )
+        values["loss"] = "laplace"
+    if values["loss"] is None:
+        del values["loss"]
+    return Recipe.of(**values)
+
+
+def shared_given(given: dict[str, Any]) -> Shared:
+    """How all passes and members train."""
+    from carescope.jobs.passes import Shared
+
+    return Shared(**{name: given[name] for name in Shared._fields})

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carescope.app import options as o
-from carescope.app.given import command_line, open_given, print_facts
+from carescope.app.given import (
+    command_line,
+    open_given,
+    print_facts,
+    recipe_given,
+    shared_given,
+)
 from carescope.errors import UsageError
 
 if TYPE_CHECKING:
-    from carescope.image import Image
     from carescope.jobs.inputs import Optics
-    from carescope.jobs.passes import Shared
-    from carescope.recipe import Recipe
 
 KEPT: o.Group = {"model": (o.option(Path | None, "Folder that keeps what was learnt."), None)}
 MODEL: o.Group = {"model": (o.option(Path, "Folder for the model."), o.REQUIRED)}
@@ -49,7 +52,7 @@ def isotropic(given: dict[str, Any]) -> None:
             where="carescope isotropic",
             remedy="Train under torchrun with train isotropic --model, then restore",
         )
-    recipe, optics, shared = _recipe(given), _optics(given), _shared(given)
+    recipe, optics, shared = recipe_given(given), _optics(given), shared_given(given)
     page = given["report"] or job.report_path(given["out"])
     sources = [given["stack"], *optics.files()]
     job.check_written(sources, given["out"], page, given["dtype"], overwrite=shared.overwrite)
@@ -86,7 +89,7 @@ def isotropic(given: dict[str, Any]) -> None:
         "voxel_um": ", ".join(f"{v:.4g}" for v in written.image.voxel()),
         "clipped": written.clipped,
     }
-    facts |= written.spread | {"report": outcome.page}
+    facts |= written.beside | {"report": outcome.page}
     if given["model"]:
         facts["model"] = given["model"]
     if given["as_json"]:
@@ -102,7 +105,7 @@ def train_isotropic(given: dict[str, Any]) -> None:
     from carescope.jobs.learning import check_learnt, learn
     from carescope.train import distributed
 
-    recipe, optics, shared = _recipe(given), _optics(given), _shared(given)
+    recipe, optics, shared = recipe_given(given), _optics(given), shared_given(given)
     check_learnt(given["model"], shared, optics, recipe)
     opened = [
         open_given(given | {"stack": path}, lambda image: optics.grid(image, given["factor"]))
@@ -137,98 +140,7 @@ def train_isotropic(given: dict[str, Any]) -> None:
         print_facts(facts, given["as_json"])
 
 
-@o.takes(o.PAIRS, MODEL, o.RESULT, o.READING, o.TRAINING)
-def train_denoise(given: dict[str, Any]) -> None:
-    """Learn to denoise from registered pairs; the same command again resumes a run cut short."""
-    from carescope.app.progress import Watch
-    from carescope.jobs import denoise as job
-    from carescope.jobs.members import check_kept
-    from carescope.train import distributed
-
-    recipe, shared, main = _preset(given), _shared(given), distributed.is_main()
-    check_kept(given["model"], shared)
-    files = job.match(given["low"], given["high"])
-
-    def open_one(path: Path) -> tuple[Image, list[str]]:
-        return open_given(given | {"stack": path}, lambda image: None, stacks_only=False)
-
-    images, warnings = job.open_pairs(files, open_one)
-    images, moved = job.registered(images, correct=given["register"])
-    with Watch(quiet=given["as_json"] or not main) as watch:
-        for warning in [*warnings, *moved]:
-            watch.say(f"warning: {warning}")
-        learnt = job.learn_pairs(
-            images,
-            recipe,
-            members=given["ensemble"],
-            start=given["start"],
-            folder=given["model"],
-            shared=shared,
-            watch=watch.training,
-        )
-        for warning in learnt.warnings:
-            watch.say(f"warning: {warning}")
-    kept = ("pairs", "steps", "seconds", "best_validation_loss")
-    facts: dict[str, object] = {"model": given["model"]}
-    facts |= {name: learnt.model.facts[name] for name in kept}
-    facts["sha256"] = learnt.model.sha256
-    if given["as_json"]:
-        facts["warnings"] = [*warnings, *moved, *learnt.warnings]
-    if main:
-        print_facts(facts, given["as_json"])
-
-
-def _preset(given: dict[str, Any]) -> Recipe:
-    """The recipe, in which a preset decides what was left at its default."""
-    from carescope.jobs.denoise import PAPER
-
-    if given["preset"] == "none":
-        return _recipe(given)
-    if given["preset"] != "paper":
-        raise UsageError(
-            f"there is no preset {given['preset']!r}",
-            where="--preset",
-            remedy="Give paper, or leave it out",
-        )
-    defaults = {name: default for name, (_, default) in (o.TRAINING | o.PAIRS).items()}
-    timed = given["minutes"] is not None or given["steps"] is not None
-    preset = {n: v for n, v in PAPER.items() if not (n == "steps" and timed)}
-    for name, value in preset.items():
-        if given.get(name, value) not in (value, defaults.get(name, value)):
-            raise UsageError(
-                f"asks for {value}, and --{name.replace('_', '-')} for {given[name]}",
-                where="--preset paper",
-                remedy="Leave out one of the two",
-            )
-    if given["laplace"]:
-        del preset["loss"]
-    return _recipe(given | preset)
-
-
-def _recipe(given: dict[str, Any]) -> Recipe:
-    from carescope.recipe import Recipe
-
-    values = {name: given[name] for name in Recipe.model_fields if name in given}
-    if given["laplace"]:
-        if given["loss"] not in (None, "laplace"):
-            raise UsageError(
-                f"asks for the loss laplace, and --loss for {given['loss']}",
-                where="--laplace",
-                remedy="Leave out one of the two",
-            )
-        values["loss"] = "laplace"
-    if values["loss"] is None:
-        del values["loss"]
-    return Recipe.of(**values)
-
-
 def _optics(given: dict[str, Any]) -> Optics:
     from carescope.jobs.inputs import Optics
 
     return Optics(**{field.name: given[field.name] for field in fields(Optics)})
-
-
-def _shared(given: dict[str, Any]) -> Shared:
-    from carescope.jobs.passes import Shared
-
-    return Shared(**{name: given[name] for name in Shared._fields})

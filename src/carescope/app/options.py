@@ -101,7 +101,10 @@ STACKS: Group = {
 }
 
 OUT: Group = {
-    "out": (option(Path, "Where to write the OME-TIFF."), REQUIRED),
+    "out": (
+        option(Path, "Where to write the OME-TIFF, or OME-Zarr if it ends in .zarr."),
+        REQUIRED,
+    ),
 }
 
 WRITING: Group = {
@@ -262,6 +265,17 @@ HELD_OUT: Group = {
     "low": (option(list[Path], "Folder of images as they are; several are pooled."), REQUIRED),
     "high": (option(Path, "Folder of the same images as they should be."), REQUIRED),
 }
+
+SURFACES: Group = {
+    "low": (option(list[Path], "Folder of stacks; several are pooled."), REQUIRED),
+    "surface": (
+        option(Path, "Folder of their surfaces: single planes under the same names."),
+        REQUIRED,
+    ),
+}
+
+#: Patches of whole stacks are small along Y and X.
+SMALL_PATCHES: Group = {"patch_px": (TRAINING["patch_px"][0], 64)}
 
 PAIRS: Group = HELD_OUT | {
     "register": (

@@ -70,6 +70,10 @@ class Watch:
         """Told after each block that is restored."""
         self._show("restoring", done, "")
 
+    def simulating(self, done: float) -> None:
+        """Told after each step of a simulation."""
+        self._show("simulating", done, "")
+
     def say(self, text: str) -> None:
         """A line of its own."""
         if self.quiet:

@@ -1,5 +1,6 @@
-"""Classical denoisers, tuned fairly: what a network has to be better than."""
+"""Classical methods, tuned fairly: what a network has to be better than."""
 
+from carescope.baselines.deconvolution import deconvolution, richardson_lucy
 from carescope.baselines.denoisers import (
     bilateral,
     bm3d,
@@ -10,22 +11,41 @@ from carescope.baselines.denoisers import (
     total_variation,
 )
 from carescope.baselines.methods import METHODS, Method, Setting, apply, named
+from carescope.baselines.projections import (
+    PROJECTORS,
+    Projection,
+    Projector,
+    project,
+    sample,
+    tune_projection,
+)
+from carescope.baselines.surfaces import minimum_cost, smooth_height
 from carescope.baselines.tuning import trials, tune, window
 
 __all__ = [
     "METHODS",
+    "PROJECTORS",
     "Method",
+    "Projection",
+    "Projector",
     "Setting",
     "apply",
     "bilateral",
     "bm3d",
     "bm4d",
+    "deconvolution",
     "low_pass",
     "median",
+    "minimum_cost",
     "named",
     "non_local_means",
+    "project",
+    "richardson_lucy",
+    "sample",
+    "smooth_height",
     "total_variation",
     "trials",
     "tune",
+    "tune_projection",
     "window",
 ]

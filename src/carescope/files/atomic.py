@@ -46,12 +46,12 @@ def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         temporary = _claim(target)
         yield temporary
-        _to_disk(temporary)
+        to_disk(temporary)
         _publish(temporary, target, overwrite)
     except FileExistsError as error:
-        raise _exists(path) from error
+        raise exists_already(path) from error
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             with suppress(OSError):
@@ -75,7 +75,7 @@ def check_writable(path: Path, *, overwrite: bool = False) -> None:
     try:
         _claim(target).unlink()
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 def check_room(folder: Path, sizes_bytes: Sequence[int]) -> None:
@@ -142,9 +142,9 @@ def _refuse_destination(target: Path, path: Path, overwrite: bool) -> None:
                 remedy="Create the folder, or give --out another one",
             )
         if target.exists() and not overwrite:
-            raise _exists(path)
+            raise exists_already(path)
     except OSError as error:  # for instance a name that is too long
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 def _claim(target: Path) -> Path:
@@ -166,7 +166,7 @@ def _fill(path: Path, size_bytes: int) -> None:
             file.write(bytes(size_bytes))  # a system, or a disk, that cannot only set it aside
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Wait until a file or the entries of a folder are on the disk."""
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
@@ -191,16 +191,18 @@ def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
             os.rename(temporary, target)
     if os.name == "posix":
         with suppress(OSError):  # some network folders cannot be synchronised; the file is
-            _to_disk(target.parent)
+            to_disk(target.parent)
 
 
-def _exists(path: Path) -> OutputError:
+def exists_already(path: Path) -> OutputError:
+    """The refusal of a name that is taken."""
     return OutputError(
         "exists already", where=path, remedy="Choose another name, or replace it with --overwrite"
     )
 
 
-def _cannot_write(path: Path, error: OSError) -> OutputError:
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The refusal of a file that the operating system does not let us write."""
     return OutputError(
         f"cannot be written: {_reason(error)}",
         where=path,

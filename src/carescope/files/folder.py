@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from carescope.errors import InputError, OutputError
+from carescope.files.atomic import cannot_write, exists_already, to_disk
 
 
 def make(path: Path) -> Path:
@@ -41,6 +46,67 @@ def check_makeable(path: Path) -> None:
             pass
     except OSError as error:
         raise _cannot_make(path, error) from error
+
+
+def check_free(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse, before any work, a name under which no folder could appear in the end.
+
+    Raises
+    ------
+    OutputError
+        There is something of that name and `overwrite` is false, or nothing can be written beside.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"cannot be written, because there is no folder {path.parent}",
+            where=path,
+            remedy="Create the folder, or give --out another one",
+        )
+    if path.exists() and not overwrite:
+        raise exists_already(path)
+    check_makeable(path.parent)
+
+
+@contextmanager
+def building(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a folder under a hidden name to fill; on success it becomes `path`.
+
+    Any exception in the block removes it.
+
+    Raises
+    ------
+    OutputError
+        As for `check_free` and `publish`.
+    """
+    check_free(path, overwrite=overwrite)
+    folder = make(path.with_name(f".partial-{secrets.token_hex(6)}{path.suffix}"))
+    try:
+        yield folder
+        publish(folder, path, overwrite=overwrite)
+    finally:
+        remove(folder)
+
+
+def publish(folder: Path, path: Path, *, overwrite: bool = False) -> None:
+    """Give a finished folder its final name; one that is replaced goes once that is done.
+
+    Raises
+    ------
+    OutputError
+        The name is taken and `overwrite` is false, or the folder cannot be renamed.
+    """
+    if path.exists() and not overwrite:
+        raise exists_already(path)
+    old = path.with_name(f".partial-{secrets.token_hex(6)}-old{path.suffix}")
+    try:
+        if path.exists():
+            os.rename(path, old)
+        os.rename(folder, path)
+        if os.name == "posix":
+            to_disk(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    remove(old)
 
 
 def remove(path: Path | None) -> None:

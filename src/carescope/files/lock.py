@@ -25,10 +25,17 @@ _held: set[tuple[Path, int]] = set()
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, *, option: str = "--model") -> Iterator[None]:
     """Work in a folder, made where it is missing, with no other process doing so.
 
     On a file system that knows no locks everyone is let in.
+
+    Parameters
+    ----------
+    folder
+        Where to work.
+    option
+        What names the folder on the command line, for messages.
 
     Raises
     ------
@@ -40,7 +47,7 @@ def alone(folder: Path) -> Iterator[None]:
     if mine in _held:
         yield
         return
-    handle = _take(path)
+    handle = _take(path, option)
     _held.add(mine)
     try:
         yield
@@ -51,16 +58,16 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _take(path: Path) -> int:
+def _take(path: Path, option: str) -> int:
     """Open and lock a file, and write into it who we are."""
     while True:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise _cannot(path, error) from error
+            raise _cannot(path, error, option) from error
         try:
             if not _lock(handle):
-                raise _taken(path, os.read(handle, 200))
+                raise _taken(path, os.read(handle, 200), option)
             # Whoever had it may have removed the name between our opening and our locking.
             if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 os.ftruncate(handle, 0)
@@ -69,7 +76,7 @@ def _take(path: Path) -> int:
         except BaseException as error:
             os.close(handle)
             if isinstance(error, OSError):
-                raise _cannot(path, error) from error
+                raise _cannot(path, error, option) from error
             raise
         os.close(handle)
 
@@ -92,18 +99,18 @@ def _lock(handle: int) -> bool:
     return True
 
 
-def _taken(path: Path, holder: bytes) -> OutputError:
+def _taken(path: Path, holder: bytes, option: str) -> OutputError:
     said = holder.decode("utf-8", "replace").strip()
     return OutputError(
         f"another process works here: {said or 'it has not said which'}",
         where=path.parent,
-        remedy="Wait until it has ended, or choose another folder with --model",
+        remedy=f"Wait until it has ended, or choose another folder with {option}",
     )
 
 
-def _cannot(path: Path, error: OSError) -> OutputError:
+def _cannot(path: Path, error: OSError, option: str) -> OutputError:
     return OutputError(
         f"cannot be written: {(error.strerror or str(error)).lower()}",
         where=path,
-        remedy="Choose another folder with --model, or mend its permissions",
+        remedy=f"Choose another folder with {option}, or mend its permissions",
     )

@@ -26,6 +26,8 @@ def check_files(files: Sequence[Path], *, axes: str | None = None) -> list[dict[
             says = f"{_summary(image)}, {seen.minimum:g} to {seen.maximum:g}"
             if seen.saturated > 0:
                 says += f", {seen.saturated:.2%} saturated"
+            if gaps := read.gaps_of(path):
+                says += f". {gaps}"
             rows.append({"file": str(path), "ok": True, "says": says})
         except CarescopeError as error:
             rows.append({"file": str(path), "ok": False, "says": f"{error.what}. {error.remedy}"})
@@ -34,7 +36,7 @@ def check_files(files: Sequence[Path], *, axes: str | None = None) -> list[dict[
 
 def describe(path: Path, *, axes: str | None = None) -> dict[str, object]:
     """What an image file or a model folder says of itself."""
-    if path.is_dir():
+    if path.is_dir() and not read.is_image_folder(path):
         return _describe_model(path)
     image = read.open(path, axes=axes)
     facts: dict[str, object] = {
@@ -46,7 +48,7 @@ def describe(path: Path, *, axes: str | None = None) -> dict[str, object]:
     }
     if image.channel_names:
         facts["channels"] = ", ".join(image.channel_names)
-    return facts | dict(read.provenance_of(path))
+    return facts | read.storage_of(path) | read.provenance_of(path)
 
 
 def _describe_model(path: Path) -> dict[str, object]:
@@ -69,7 +71,7 @@ def _describe_model(path: Path) -> dict[str, object]:
         "sha256": model.sha256,
     }
     if task.step_um and task.pixel_um:
-        described["optics"] = facts.get("optics")
+        described |= {"optics": facts["optics"]} if "optics" in facts else {}
         described["geometry"] = f"planes {task.step_um:g} um apart, pixels of {task.pixel_um:g} um"
     if len(members) > 1:
         losses = [m.facts.get("best_validation_loss") for m in members]

@@ -14,7 +14,7 @@ from carescope.axes import describe_shape
 from carescope.errors import InputError
 from carescope.files.hashes import sha256
 from carescope.image import Image
-from carescope.jobs.inputs import find_images
+from carescope.jobs.inputs import find_images, several
 
 Real = npt.NDArray[Any]
 Row = dict[str, Any]
@@ -88,10 +88,10 @@ def compare_methods(
         those tuned on.
     """
     paths = {"restored": restored, "truth": truth} | ({"low": low} if low else {})
-    fields = _fields(paths, axes)
+    fields = open_fields(paths, axes)
     settings: dict[int, dict[str, baselines.Setting]] = {}
     if tune is not None:
-        pairs = _fields({"low": tune[0], "truth": tune[1]}, axes)
+        pairs = open_fields({"low": tune[0], "truth": tune[1]}, axes)
         _refuse_overlap(pairs, fields)
         settings = _tuned(pairs, fields[0]["truth"], say)
     rows = []
@@ -105,9 +105,9 @@ def _scored(field: Field, settings: dict[int, dict[str, baselines.Setting]]) -> 
     """The score of every method, at every channel and time point of one field."""
     truth = field["truth"]
     for channel, moment in np.ndindex(truth.size("C"), truth.size("T")):
-        parts = {role: _part(image, channel, moment) for role, image in field.items()}
-        place: Row = {"file": _name(Path(field["restored"].source or "array"))}
-        place |= {"channel": _channel(truth, channel)} if truth.size("C") > 1 else {}
+        parts = {role: part_of(image, channel, moment) for role, image in field.items()}
+        place: Row = {"file": name_of(Path(field["restored"].source or "array"))}
+        place |= {"channel": channel_name(truth, channel)} if truth.size("C") > 1 else {}
         place |= {"timepoint": moment} if truth.size("T") > 1 else {}
         try:
             if "low" in parts:
@@ -165,7 +165,7 @@ def _tuned(
     settings: dict[int, dict[str, baselines.Setting]] = {}
     for channel in range(like.size("C")):
         arrays = [
-            (_part(pair["low"], channel, t), _part(pair["truth"], channel, t))
+            (part_of(pair["low"], channel, t), part_of(pair["truth"], channel, t))
             for pair, t in (moments[i] for i in spread)
         ]
         settings[channel] = {}
@@ -179,7 +179,7 @@ def _tuned(
     return settings
 
 
-def _fields(paths: dict[str, Path], axes: str | None) -> list[Field]:
+def open_fields(paths: dict[str, Path], axes: str | None) -> list[Field]:
     """The images of each field, opened and of one shape; all that do not match are named."""
     fields = [
         {role: read.open(path, axes=axes) for role, path in matched.items()}
@@ -204,10 +204,10 @@ def _fields(paths: dict[str, Path], axes: str | None) -> list[Field]:
 
 def _matched(paths: dict[str, Path]) -> list[dict[str, Path]]:
     """Files of one field each: those given, or those of one name in each folder."""
-    folders = [path for path in paths.values() if path.is_dir()]
+    folders = [path for path in paths.values() if several(path)]
     if not folders:
         return [paths]
-    files = [str(path) for path in paths.values() if not path.is_dir()]
+    files = [str(path) for path in paths.values() if not several(path)]
     if files:
         raise InputError(
             f"{', '.join(map(str, folders))} are folders, but {', '.join(files)} are not",
@@ -231,7 +231,7 @@ def _matched(paths: dict[str, Path]) -> list[dict[str, Path]]:
 def _by_name(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in find_images([folder]):
-        name = _name(path).lower()
+        name = name_of(path).lower()
         if name in found:
             raise InputError(
                 f"{found[name].name} and {path.name} have the same name, {name}",
@@ -263,7 +263,7 @@ def _refuse_overlap(pairs: Sequence[Field], fields: Sequence[Field]) -> None:
         )
 
 
-def _part(image: Image, channel: int, moment: int) -> Real:
+def part_of(image: Image, channel: int, moment: int) -> Real:
     """One channel at one time point: (Z, Y, X), or (Y, X) where there is one plane."""
     part: Real = np.asarray(image.arranged("TCZYX").data[moment, channel])
     return part if _ndim(image) == 3 else part[0]
@@ -274,11 +274,12 @@ def _ndim(image: Image) -> int:
     return 3 if image.size("Z") > 1 else 2
 
 
-def _channel(image: Image, channel: int) -> str:
+def channel_name(image: Image, channel: int) -> str:
+    """The name of a channel, or its number where names are absent or repeated."""
     unique = len(set(image.channel_names)) == image.size("C")
     return image.channel_names[channel] if unique else str(channel)
 
 
-def _name(path: Path) -> str:
+def name_of(path: Path) -> str:
     """The name of a file without .tif, .tiff or .ome.tif."""
     return path.stem.removesuffix(".ome")

@@ -10,13 +10,15 @@ from carescope import pairs
 from carescope.errors import InputError
 from carescope.image import Image
 from carescope.jobs.familiar import fingerprint_of
-from carescope.jobs.inputs import find_images
+from carescope.jobs.inputs import find_images, several
 from carescope.jobs.members import check_kept, learn_members, starts
 from carescope.jobs.passes import Shared, Watch
 from carescope.model import Ensemble, Model
 from carescope.pairs import AcquiredPairs
+from carescope.pairs.planes import overlaid
 from carescope.pairs.registration import aligned, shift_between
 from carescope.recipe import Recipe
+from carescope.task import Kind
 
 #: Of many files with the same to be said, so many are named.
 MOST_TOLD = 5
@@ -46,9 +48,9 @@ def match(lows: Sequence[Path], high: Path) -> list[tuple[Path, Path]]:
     Parameters
     ----------
     lows
-        Folders of images as they are; each is matched with all of `high`. Or files, one for each.
+        Folders of images as they are, or patterns; each is matched with all of `high`. Or files.
     high
-        The folder of images as they should be, or a file.
+        The folder of images as they should be, or a pattern, or a file.
 
     Returns
     -------
@@ -60,11 +62,11 @@ def match(lows: Sequence[Path], high: Path) -> list[tuple[Path, Path]]:
     InputError
         Names have no counterpart: all of them are named.
     """
-    targets = {_key(path): path for path in find_images([high])}
+    targets = _by_name(high)
     found, lonely = [], []
     for low in lows:
-        inputs = {_key(path): path for path in find_images([low])}
-        if not low.is_dir() and not high.is_dir():
+        inputs = _by_name(low)
+        if not several(low) and not several(high):
             inputs = dict.fromkeys(targets, low)
         found += [(inputs[key], targets[key]) for key in inputs if key in targets]
         lonely += [f"{inputs[key]} has no counterpart in {high}" for key in inputs.keys() - targets]
@@ -72,7 +74,25 @@ def match(lows: Sequence[Path], high: Path) -> list[tuple[Path, Path]]:
     if lonely:
         raise InputError(
             f"files do not match by name: {'; '.join(sorted(lonely))}",
-            remedy="Give each image of --low a file of the same name in --high, and none besides",
+            remedy="Give each image of --low one counterpart of the same name, and no other",
+        )
+    return found
+
+
+def _by_name(place: Path) -> dict[str, Path]:
+    """The files of a folder or pattern by their names."""
+    found: dict[str, Path] = {}
+    files = find_images([place])
+    twins = [
+        f"{first}, {path}"
+        for path in files
+        if (first := found.setdefault(_key(path), path)) is not path
+    ]
+    if twins:
+        raise InputError(
+            f"files are matched by name, and some have the same: {_some(twins)}",
+            where=place,
+            remedy="Keep one of each name there; a.tif and a.ome.tif are both a",
         )
     return found
 
@@ -80,13 +100,16 @@ def match(lows: Sequence[Path], high: Path) -> list[tuple[Path, Path]]:
 def _key(path: Path) -> str:
     """A file's name without the endings of a TIFF."""
     name = path.name.lower()
-    for ending in (".tiff", ".tif", ".ome"):
+    for ending in (".tiff", ".tif", ".zarr", ".ome"):
         name = name.removesuffix(ending)
     return name
 
 
 def open_pairs(
-    files: Sequence[tuple[Path, Path]], open_image: Callable[[Path], tuple[Image, list[str]]]
+    files: Sequence[tuple[Path, Path]],
+    open_image: Callable[[Path], tuple[Image, list[str]]],
+    kind: Kind = "denoise",
+    factor: Callable[[Sequence[tuple[Image, Image]]], float] = lambda _: 1.0,
 ) -> tuple[list[tuple[Image, Image]], list[str]]:
     """Open all pairs, or one refusal that names every file that cannot be used.
 
@@ -96,6 +119,10 @@ def open_pairs(
         Paths of (low, high).
     open_image
         Opens and looks over one file; gives the image and warnings.
+    kind
+        What is to be learnt: `carescope.pairs.from_pairs`.
+    factor
+        Planes of targets per plane of inputs, from the opened pairs.
 
     Returns
     -------
@@ -119,7 +146,7 @@ def open_pairs(
         said = "; ".join(f"{error.where}: {error.what}" for error in broken)
         raise broken[0] if len(broken) == 1 else InputError(said, remedy=broken[0].remedy)
     images = [(opened[low], opened[high]) for low, high in files]
-    pairs.check_pairs(images)
+    pairs.check_pairs(images, kind, factor(images))
     if len(warnings) > MOST_TOLD:
         left = len(warnings) - MOST_TOLD
         warnings[MOST_TOLD:] = [f"And {left} such warnings more; carescope check tells all."]
@@ -127,7 +154,7 @@ def open_pairs(
 
 
 def registered(
-    images: Sequence[tuple[Image, Image]], *, correct: bool = False
+    images: Sequence[tuple[Image, Image]], *, correct: bool = False, factor: float = 1.0
 ) -> tuple[list[tuple[Image, Image]], list[str]]:
     """Look whether both images of each pair show the same scene in the same place.
 
@@ -137,6 +164,8 @@ def registered(
         Pairs (low, high).
     correct
         Crop shifted pairs to what they have in common; where false they are only pointed out.
+    factor
+        Planes of the second of a pair per plane of the first.
 
     Returns
     -------
@@ -145,14 +174,14 @@ def registered(
     """
     kept, moved, strange = [], [], []
     for low, high in images:
-        shift = shift_between(low, high)
+        shift = shift_between(*(overlaid(low, high, factor) if factor > 1 else (low, high)))
         name = Path(low.source or "array").name
         pair = (low, high)
         if not shift.same:
             strange.append(name)
         elif any(shift.pixels):
             moved.append(f"{name} by {', '.join(map(str, shift.pixels))}")
-            pair = aligned(low, high, shift.pixels) if correct else pair
+            pair = aligned(low, high, shift.pixels, factor) if correct else pair
         kept.append(pair)
     warnings = []
     if moved:
@@ -179,6 +208,8 @@ def learn_pairs(
     images: Sequence[tuple[Image, Image]],
     recipe: Recipe,
     *,
+    kind: Kind = "denoise",
+    factor: float = 1.0,
     members: int = 1,
     start: Path | None = None,
     folder: Path | None = None,
@@ -193,24 +224,16 @@ def learn_pairs(
         Registered pairs (low, high): `open_pairs`.
     recipe
         How to train. Its minutes are those of all members together, its steps those of each.
+    kind, factor
+        What is to be learnt: `carescope.pairs.from_pairs`.
     members, start, folder, shared, watch
         As for `carescope.jobs.learning.learn`.
     """
     shared = shared or Shared()
     check_kept(folder, shared)
-    begun = starts(start, members, recipe, pairs.check_pairs(images))
-    made = pairs.from_pairs(images, recipe)
+    begun = starts(start, members, recipe, pairs.check_pairs(images, kind, factor))
+    made = pairs.from_pairs(images, recipe, kind=kind, factor=factor)
     made.known = fingerprint_of([low for low, _ in images], recipe.percentiles)
-    learnt = learn_members(made, begun, shared, folder, watch, _one)
+    learnt = learn_members(made, begun, shared, folder, watch)
     told = [said for one in learnt.members for said in one.facts["warnings"]]
     return LearntPairs(learnt, made, list(dict.fromkeys(told)))
-
-
-def _one(
-    made: pairs.Pairs,
-    shared: Shared,
-    folder: Path | None,
-    watch: Watch | None,
-    start: Model | None,
-) -> Model:
-    return shared.fit(made, folder, watch, start)

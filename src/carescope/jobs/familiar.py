@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from carescope import normalize
+from carescope import normalize, predict
 from carescope.errors import InputError, NotTrustedError, UsageError
 from carescope.image import Image
+from carescope.jobs.disputes import disagreement_over
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 from carescope.trust import Fingerprint, features
@@ -45,6 +47,8 @@ def fingerprint_of(images: Sequence[Image], percentiles: tuple[float, float]) ->
 def unlike(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> tuple[str, ...]:
     """Sentences that say what about an image is unlike the training images; none where nothing is.
 
+    The image itself is compared, and how much the members of an ensemble disagree over it.
+
     Parameters
     ----------
     model
@@ -57,12 +61,14 @@ def unlike(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> tup
     known = model.facts.get("fingerprint")
     if known is None:
         return ()
-    try:
-        seen = features(_middle(image).data, maps)
-    except InputError:  # too small to tell
-        return ()
-    found = Fingerprint.from_json(known).compare(seen)
-    return found.reasons if found.unlike else ()
+    fingerprint, reasons = Fingerprint.from_json(known), list[str]()
+    with suppress(InputError):  # too small to tell
+        reasons += fingerprint.compare(features(_middle(image).data, maps)).reasons
+    if fingerprint.disagreement:
+        grid = predict.outline(model, image, force=True).grid
+        found = disagreement_over(model, image, maps, grid)
+        reasons += [] if found is None else fingerprint.dispute(found).reasons
+    return tuple(reasons)
 
 
 def check_familiar(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from glob import glob
 from pathlib import Path
+from re import findall
 
 from carescope import read
 from carescope.axes import describe_shape
@@ -17,36 +19,76 @@ from carescope.read.check import filled, scan
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The files that paths name: a file itself, and of a folder the TIFFs in it, by name.
+    """The images that paths name: themselves, those in a folder, or what a pattern matches.
 
-    Each is named once.
+    The folder of an OME-Zarr is an image itself.
+
+    Each is named once; those of a folder or pattern in the order in which people count: t2, t10.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, or patterns with ``*``, ``?``, ``[...]`` or, for folders within folders,
+        ``**``. A file that is there is no pattern, whatever it is called.
 
     Raises
     ------
     InputError
-        A folder holds no TIFF.
+        A folder holds no image, or a pattern matches nothing.
     """
-    found: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside = sorted(
-            p
-            for p in path.iterdir()
-            if p.suffix.lower() in (".tif", ".tiff") and not p.name.startswith(".")
-        )
-        if not inside:
-            raise InputError(
-                "holds no .tif or .tiff file",
-                where=path,
-                remedy="Give image files, or the folder they lie in",
-            )
-        found += inside
     once: dict[Path, Path] = {}
-    for path in found:
-        once.setdefault(path.resolve(), path)
+    for path in paths:
+        matched = _matched(path) if _is_pattern(path) else [path]
+        for each in matched:
+            for found in _inside(each) if _is_folder(each) else [each]:
+                once.setdefault(found.resolve(), found)
     return list(once.values())
+
+
+def several(path: Path) -> bool:
+    """Whether a path stands for the images in a folder, or for what it matches."""
+    return _is_folder(path) or _is_pattern(path)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not read.is_image_folder(path)
+
+
+def _is_pattern(path: Path) -> bool:
+    return not set("*?[").isdisjoint(str(path)) and not path.exists()
+
+
+def _matched(pattern: Path) -> list[Path]:
+    """All that a pattern stands for, for shells that do not see to it."""
+    found = [Path(path) for path in glob(str(pattern), recursive=True)]
+    if not found:
+        raise InputError(
+            "no file or folder is called like this",
+            where=pattern,
+            remedy="Correct the pattern, or give files or the folder they lie in",
+        )
+    return sorted(found, key=_counted)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The TIFFs and OME-Zarr images in a folder."""
+    found = [p for p in folder.iterdir() if p.suffix.lower() in (".tif", ".tiff", ".zarr")]
+    found = [p for p in found if not p.name.startswith(".")]
+    if not found:
+        raise InputError(
+            "holds no .tif or .tiff file and no .zarr",
+            where=folder,
+            remedy="Give image files, or the folder they lie in",
+        )
+    return sorted(found, key=_counted)
+
+
+def _counted(path: Path) -> list[tuple[list[tuple[str, int]], str]]:
+    """What puts paths into the order in which people count."""
+    return [
+        ([(text, int(digits or -1)) for text, digits in findall(r"(\D*)(\d*)", part.lower())], part)
+        for part in path.parts
+    ]
 
 
 def open_image(
@@ -92,7 +134,8 @@ def open_image(
     image = image.arranged("".join(a for a in "TCZYX" if a in image.axes))
     fits(image)
     seen = scan(image, fill_nonfinite=fill_nonfinite, refuse_constant=True)
-    warnings = []
+    gaps = read.gaps_of(path)
+    warnings = [gaps] if gaps else []
     if seen.nonfinite:
         image = filled(image, seen.minimum)
         warnings.append(f"{seen.nonfinite} NaN or infinite pixels were taken as {seen.minimum:g}.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from carescope import metrics, predict, trust
+from carescope import metrics, normalize, predict, trust
 from carescope.errors import ModelError
 from carescope.image import Image
 from carescope.model import Ensemble, Model
@@ -35,6 +35,8 @@ class Judged:
         What the report shows.
     disagreement
         Counts of all pixels by D.
+    noise
+        For each channel the logarithm of each image's noise, where it is known.
     """
 
     tallies: list[list[trust.Tally]]
@@ -44,6 +46,7 @@ class Judged:
     disagreement: npt.NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(len(BINS) - 1, np.int64)
     )
+    noise: list[list[float | None]] = field(default_factory=list)
 
 
 def judge(
@@ -68,9 +71,13 @@ def judge(
         An image does not suit the model, or does not rise with its truth.
     """
     found = Judged([[] for _ in range(judged.task.channels_out)])
+    found.noise = [[] for _ in found.tallies]
     family = str(judged.spread)
     for number, (low, high) in enumerate(images):
         restored = predict.restore(judged, low)
+        maps = normalize.fit(low, judged.recipe.percentiles)
+        for levels, level in zip(found.noise, predict.noise_seen(judged, low, maps), strict=True):
+            levels.append(level)
         if restored.scale is None:
             raise ModelError("the model does not say how sure it is", remedy="Train with --laplace")
         layers = [restored.mean, restored.scale, restored.disagreement]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from carescope import model, train
 from carescope.errors import UsageError
+from carescope.jobs.disputes import usual_disagreement
 from carescope.jobs.kept import clear, keep, kept_or
 from carescope.jobs.passes import Shared, Watch, scaled
 from carescope.model import Ensemble, Model
@@ -66,7 +67,7 @@ def learn_members(
     shared: Shared,
     folder: Path | None,
     watch: Watch | None,
-    one: One,
+    one: One | None = None,
 ) -> Model | Ensemble:
     """Train as many networks as there are starts; those that were finished before are kept.
 
@@ -80,8 +81,9 @@ def learn_members(
         As for `carescope.jobs.learning.learn`. Members are learnt in run/, so that what `folder`
         holds stays until all of them are finished.
     one
-        Trains one network.
+        Trains one network; plainly, on the pairs as they are, where None.
     """
+    one = one or _plainly
     recipe, members = made.recipe, len(begun)
     with train.alone(folder / "run" if folder else None):
         if members == 1:
@@ -96,6 +98,17 @@ def learn_members(
             again = partial(one, mine, shared.within(member_folder(m)), place, told, start)
             learnt.append(kept_or(again, place, mine, start, overwrite=shared.overwrite))
         ensemble = Ensemble(tuple(learnt))
+        ensemble.known.update(usual_disagreement(ensemble, made))
         keep(ensemble, folder, shared.overwrite)
         clear(places)
         return ensemble
+
+
+def _plainly(
+    made: Pairs,
+    shared: Shared,
+    folder: Path | None,
+    watch: Watch | None,
+    start: Model | None,
+) -> Model:
+    return shared.fit(made, folder, watch, start)

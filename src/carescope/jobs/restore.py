@@ -1,8 +1,8 @@
-"""Restore files with a model: stream a stack through it into an OME-TIFF, or into three."""
+"""Restore files with a model: stream a stack through it into one file, or into three."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,9 @@ from carescope import normalize, predict, read
 from carescope.errors import ModelError
 from carescope.files.folder import make
 from carescope.image import Image
+from carescope.jobs import resumed
 from carescope.jobs.familiar import check_familiar
-from carescope.jobs.outputs import beside, check_output
+from carescope.jobs.outputs import beside, check_output, is_zarr, published
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 from carescope.write import tiff
@@ -28,7 +29,7 @@ SCALES = {
 
 @dataclass(frozen=True)
 class Written:
-    """A restored file, what to think about, and the files of its spread beside it."""
+    """A restored file, what to think about, and the files of its spread and height beside it."""
 
     path: Path
     image: Image
@@ -36,11 +37,12 @@ class Written:
     warnings: list[str]
     scale: Path | None = None
     disagreement: Path | None = None
+    height: Path | None = None
 
     @property
-    def spread(self) -> dict[str, Path]:
-        """The files of its spread, by what they hold."""
-        named = {"scale": self.scale, "disagreement": self.disagreement}
+    def beside(self) -> dict[str, Path]:
+        """The files beside it, by what they hold."""
+        named = {"scale": self.scale, "disagreement": self.disagreement, "height": self.height}
         return {name: path for name, path in named.items() if path}
 
 
@@ -60,6 +62,7 @@ def restore_file(
     out: Path,
     *,
     spread: bool = False,
+    height: bool = False,
     dtype: str = "float32",
     overwrite: bool = False,
     force: bool = False,
@@ -69,17 +72,22 @@ def restore_file(
     provenance: dict[str, str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> Written:
-    """Restore one image into one OME-TIFF, block by block.
+    """Restore one image into one OME-TIFF or OME-Zarr, block by block.
+
+    An OME-Zarr that was interrupted goes on where it was, with the same arguments.
 
     Parameters
     ----------
     model, stack
         What restores and what is restored: axes YX or ZYX, with C, T or both.
     out
-        The file to write; it appears when it is complete, after those of the spread.
+        The file to write, OME-Zarr where it ends in .zarr; it appears when it is complete, after
+        those of the spread.
     spread
-        Write the scale as <stem>_scale.ome.tif too, and for an ensemble the disagreement of its
-        members as <stem>_disagreement.ome.tif, both float32.
+        Write the scale as <stem>_scale too, and for an ensemble the disagreement of its members as
+        <stem>_disagreement, both float32 and in the format of `out`.
+    height
+        Write where a projecting model saw the surface as <stem>_height.
     dtype
         ``float32``, or an integer type into which values are rounded and clipped.
     overwrite
@@ -105,52 +113,97 @@ def restore_file(
     """
     if spread:
         check_spread(model)
-    extra = beside(out, len(model.members)) if spread else {}
-    check_output(out, dtype, overwrite=overwrite)
-    for path in extra.values():
-        check_output(path, overwrite=overwrite)
-    there = predict.outline(model, stack, force=force)
-    maps = maps or normalize.fit(stack, model.recipe.percentiles)
+    if height:
+        predict.check_projects(model)
+    extra = beside(out, len(model.members) if spread else 0, height=height)
+    ours = published(out)
+    for path in (out, *extra.values()):
+        check_output(path, dtype, overwrite=overwrite, ours=ours)
+    work = _work(model, stack, out, extra, dtype, force=force, provenance=provenance)
+    maps = tuple(maps or resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles))
     warnings = check_familiar(model, stack, maps, strict=strict)
-    facts = predict.provenance(model, stack) | (provenance or {})
-    with ExitStack() as files:
+    if is_zarr(out):
+        clipped, said = resumed.restore(
+            work, maps=maps, memory_bytes=memory_bytes, overwrite=overwrite, watch=watch
+        )
+        warnings = [*said, *warnings]
+    else:
+        clipped = _into_tiff(work, maps, memory_bytes, watch, overwrite=overwrite)
+    image = read.open(out, axes=work.there.axes)
+    return Written(out, image, clipped, warnings, **extra)
 
-        def layer(path: Path, dtype: str, told: dict[str, str]) -> tiff.Blocks:
-            return files.enter_context(
+
+def _work(
+    model: Model | Ensemble,
+    stack: Image,
+    out: Path,
+    extra: Mapping[str, Path],
+    dtype: str,
+    *,
+    force: bool,
+    provenance: dict[str, str] | None = None,
+) -> resumed.Work:
+    """What is restored, into what; refused where the model and the stack do not match."""
+    there = predict.outline(model, stack, force=force)
+    facts = predict.provenance(model, stack) | (provenance or {})
+    layers = {"mean": resumed.Layer(out, dtype, facts)}
+    for name, path in extra.items():
+        told = facts | {"values": _meaning(name, model)}
+        layers[name] = resumed.Layer(path, "float32", told)
+    return resumed.Work(model, stack, there, layers)
+
+
+def _into_tiff(
+    work: resumed.Work,
+    maps: Sequence[Affine],
+    memory_bytes: int | None,
+    watch: Callable[[float], None] | None,
+    *,
+    overwrite: bool,
+) -> int:
+    """Restore into OME-TIFF; how many values did not fit their type."""
+    there = work.there
+    with ExitStack() as files:
+        # The last one opened gets its name first: whoever sees the mean can see all of them.
+        layers = {
+            name: files.enter_context(
                 tiff.create(
-                    path,
+                    layer.path,
                     shape=there.shape,
                     axes=there.axes,
-                    dtype=np.dtype(dtype),
+                    dtype=np.dtype(layer.dtype),
                     voxel_um=there.voxel_um,
                     channel_names=there.channel_names,
-                    provenance=facts | told,
+                    provenance=layer.provenance,
                     overwrite=overwrite,
                 )
             )
-
-        # The last one opened gets its name first: whoever sees the mean can see all of them.
-        layers = {"mean": layer(out, dtype, {})}
-        for name, path in extra.items():
-            layers[name] = layer(path, "float32", {"values": _meaning(name, model)})
+            for name, layer in work.layers.items()
+        }
 
         def keep(place: predict.Place, part: predict.Estimate) -> None:
             for name, pixels in layers.items():
                 pixels[place] = getattr(part, name)
 
-        disagreement = "disagreement" in layers
-        limit = {} if memory_bytes is None else {"memory_bytes": predict.left(memory_bytes)}
         predict.restore_into(
-            keep, model, stack, there, maps=maps, disagreement=disagreement, watch=watch, **limit
+            keep,
+            work.model,
+            work.stack,
+            there,
+            maps=maps,
+            wanted=layers,
+            watch=watch,
+            memory_bytes=predict.room(memory_bytes),
         )
-    image, clipped = read.open(out, axes=there.axes), layers["mean"].clipped
-    return Written(out, image, clipped, warnings, extra.get("scale"), extra.get("disagreement"))
+    return layers["mean"].clipped
 
 
 def _meaning(name: str, model: Model | Ensemble) -> str:
     """What the numbers of a layer are, for its metadata."""
     if name == "scale":
         return SCALES[str(model.family)]
+    if name == "height":
+        return "plane of the surface, from 0"
     return f"disagreement of {len(model.members)} models, from 0 (one opinion) to 1"
 
 
@@ -160,6 +213,7 @@ def restore_files(
     targets: Sequence[Path],
     *,
     spread: bool = False,
+    height: bool = False,
     dtype: str = "float32",
     overwrite: bool = False,
     force: bool = False,
@@ -176,15 +230,16 @@ def restore_files(
         What restores and what is restored.
     targets
         A file for each stack; its folder is made where it is missing.
-    spread, dtype, overwrite, force, strict, memory_bytes, provenance
+    spread, height, dtype, overwrite, force, strict, memory_bytes, provenance
         As for `restore_file`.
     watch
         Called with the share of all that is done.
     """
     maps = []
-    for stack in stacks:
-        predict.outline(model, stack, force=force)
-        maps.append(normalize.fit(stack, model.recipe.percentiles))
+    for stack, target in zip(stacks, targets, strict=True):
+        work = _work(model, stack, target, {}, dtype, force=force)
+        known = resumed.known_maps(work)
+        maps.append(known or normalize.fit(stack, model.recipe.percentiles))
         if strict:
             check_familiar(model, stack, maps[-1], strict=True)
     done: list[Written] = []
@@ -193,7 +248,7 @@ def restore_files(
         if watch:
             watch((len(done) + share) / len(stacks))
 
-    for stack, target, known in zip(stacks, targets, maps, strict=True):
+    for stack, target, found in zip(stacks, targets, maps, strict=True):
         make(target.parent)
         done.append(
             restore_file(
@@ -201,11 +256,12 @@ def restore_files(
                 stack,
                 target,
                 spread=spread,
+                height=height,
                 dtype=dtype,
                 overwrite=overwrite,
                 force=force,
                 strict=strict,
-                maps=known,
+                maps=found,
                 memory_bytes=memory_bytes,
                 provenance=provenance,
                 watch=tell,

@@ -20,7 +20,7 @@ from carescope.report.trust import Channel, trust_page
 
 
 def calibrated(found: Judged) -> Calibrated:
-    """The family and factors under which intervals hold best what they promise.
+    """The family, factors and trends under which intervals hold best what they promise.
 
     One family for all channels: that whose worst channel is best.
     """
@@ -28,16 +28,34 @@ def calibrated(found: Judged) -> Calibrated:
     unfit = InputError("there is nothing to calibrate with", remedy="Give --low and --high")
     for family in trust.FAMILIES:
         try:
-            scales = [trust.rescaling(tallies, [family]) for tallies in found.tallies]
+            scales = [_following(*one, family) for one in _channels(found)]
         except InputError as error:  # scales that fit the errors as no such distribution
             unfit = error
             continue
-        worst = max(_misses(t, s) for t, s in zip(found.tallies, scales, strict=True))
-        if best is None or worst < best[0]:
-            best = worst, Calibrated(family, tuple(round(s.factor, 4) for s in scales))
+        factors, trends, misses = zip(*scales, strict=True)
+        if best is None or max(misses) < best[0]:
+            best = max(misses), Calibrated(family, factors, trends)
     if best is None:
         raise unfit
     return best[1]
+
+
+def _channels(found: Judged) -> list[tuple[Sequence[trust.Tally], Sequence[float | None]]]:
+    """The tallies of each channel and the noise of their images."""
+    unknown: list[list[float | None]] = [[None] * len(t) for t in found.tallies]
+    return list(zip(found.tallies, found.noise or unknown, strict=True))
+
+
+def _following(
+    tallies: Sequence[trust.Tally], noise: Sequence[float | None], family: str
+) -> tuple[float, trust.Trend, float]:
+    """A channel's factor, how it follows the noise, and how far intervals then miss."""
+    follows = trust.trend(tallies, noise, family)
+    usual = [
+        trust.widened(t, follows.factor(level)) for t, level in zip(tallies, noise, strict=True)
+    ]
+    scales = trust.rescaling(usual, [family])
+    return round(scales.factor, 4), follows, _misses(usual, scales)
 
 
 def _misses(tallies: Sequence[trust.Tally], scales: trust.Rescaling) -> float:
@@ -102,9 +120,9 @@ def calibrate(
             str(raw.spread),
             trust.Rescaling(scales.family, scales.factors[number]),
             tallies,
-            _left_out(tallies, scales, number),
+            _left_out(tallies, noise, scales, number),
         )
-        for number, tallies in enumerate(found.tallies)
+        for number, (tallies, noise) in enumerate(_channels(found))
     ]
     rows = [_row(channel) for channel in channels]
     examples = [
@@ -131,6 +149,7 @@ def calibrate(
     return {
         "family": scales.family,
         "factors": list(scales.factors),
+        "trends": [one.slope for one in scales.trends],
         "channels": rows,
         "warnings": said,
     }
@@ -156,15 +175,20 @@ def uncalibrated(judged: Model | Ensemble) -> Model | Ensemble:
 
 
 def _left_out(
-    tallies: Sequence[trust.Tally], scales: Calibrated, number: int
+    tallies: Sequence[trust.Tally],
+    noise: Sequence[float | None],
+    scales: Calibrated,
+    number: int,
 ) -> Sequence[trust.Rescaling]:
     """How each image is judged: by a factor from all the others."""
     if len(tallies) == 1:
-        return [trust.Rescaling(scales.family, scales.factors[number])]
-    return [
-        trust.rescaling([*tallies[:i], *tallies[i + 1 :]], [scales.family])
-        for i in range(len(tallies))
-    ]
+        return [scales.rescaling(number, noise[0])]
+    judged = []
+    for i, level in enumerate(noise):
+        others, levels = [*tallies[:i], *tallies[i + 1 :]], [*noise[:i], *noise[i + 1 :]]
+        factor, follows, _ = _following(others, levels, scales.family)
+        judged.append(Calibrated(scales.family, (factor,), (follows,)).rescaling(0, level))
+    return judged
 
 
 def _row(channel: Channel) -> dict[str, object]:

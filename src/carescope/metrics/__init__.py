@@ -1,5 +1,7 @@
-"""Arrays in, numbers out: how close a restoration is, and how isotropic."""
+"""Arrays in, numbers out: how close a restoration is, how sharp, and what can be found in it."""
 
+from carescope.metrics.correlation import RingCorrelation, fourier_ring_correlation
+from carescope.metrics.objects import Matching, matching, seg
 from carescope.metrics.restoration import (
     evaluate,
     match,
@@ -9,21 +11,34 @@ from carescope.metrics.restoration import (
     psnr,
     ssim,
 )
+from carescope.metrics.scaled import ScaledError, resolution_scaled_error
+from carescope.metrics.segmentation import best_threshold, components, intermodes, watershed
 from carescope.metrics.spectrum import isotropy_ratio, power_spectrum_axes, spectral_isotropy
 from carescope.metrics.strongest import Place, strongest, strongest_errors
 
 __all__ = [
+    "Matching",
     "Place",
+    "RingCorrelation",
+    "ScaledError",
+    "best_threshold",
+    "components",
     "evaluate",
+    "fourier_ring_correlation",
+    "intermodes",
     "isotropy_ratio",
     "match",
     "match_truth",
+    "matching",
     "normalise_truth",
     "nrmse",
     "power_spectrum_axes",
     "psnr",
+    "resolution_scaled_error",
+    "seg",
     "spectral_isotropy",
     "ssim",
     "strongest",
     "strongest_errors",
+    "watershed",
 ]

@@ -15,13 +15,13 @@ doi:10.1007/978-3-319-66185-8_15 (PSNR, equation 3).
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from carescope.axes import describe_shape
 from carescope.errors import InputError
+from carescope.metrics.arrays import pair, real, refuse_constant
 
 Float64 = npt.NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def normalise_truth(truth: npt.ArrayLike) -> Float64:
     InputError
         The truth is empty, not real, not finite, or its two percentiles are equal.
     """
-    image = _real(truth, "the truth")
+    image = real(truth, "the truth")
     low, high = _range(image)
     normalised: Float64 = (image - low) / (high - low)
     return normalised
@@ -72,7 +72,7 @@ def match(truth: npt.ArrayLike, restored: npt.ArrayLike) -> Float64:
     InputError
         The shapes differ, a value is not finite, or the restored image is constant.
     """
-    return _match(*_pair(truth, restored))
+    return _match(*pair(truth, restored))
 
 
 def match_truth(truth: npt.ArrayLike, restored: npt.ArrayLike) -> Float64:
@@ -93,7 +93,7 @@ def match_truth(truth: npt.ArrayLike, restored: npt.ArrayLike) -> Float64:
     InputError
         As `match`; or the restored image does not rise with the truth, so that no gain fits.
     """
-    target, image = _pair(truth, restored)
+    target, image = pair(truth, restored)
     gain, offset = _gain_and_offset(target, image)
     if not gain > 0:
         raise InputError(
@@ -121,7 +121,7 @@ def nrmse(truth: npt.ArrayLike, restored: npt.ArrayLike) -> float:
     InputError
         The shapes differ, a value is not finite, or either image is constant.
     """
-    target, image = _pair(truth, restored)
+    target, image = pair(truth, restored)
     low, high = _range(target)  # dividing the error is normalising the truth, for less rounding
     return _rms_error(target, image) / (high - low)
 
@@ -152,7 +152,7 @@ def ssim(truth: npt.ArrayLike, restored: npt.ArrayLike, *, planewise: bool = Fal
     """
     from skimage.metrics import structural_similarity
 
-    target, image = _pair(truth, restored)
+    target, image = pair(truth, restored)
     if target.ndim not in (2, 3):
         raise InputError(
             f"SSIM is defined here for (Y, X) and (Z, Y, X), not {target.ndim} dimensions",
@@ -195,8 +195,8 @@ def psnr(truth: npt.ArrayLike, restored: npt.ArrayLike) -> float:
     InputError
         As `nrmse`; or nothing in the truth is positive.
     """
-    target, image = _pair(truth, restored)
-    _refuse_constant(target, "the truth")
+    target, image = pair(truth, restored)
+    refuse_constant(target, "the truth")
     peak = float(target.max())
     if not peak > 0:
         raise InputError(
@@ -251,47 +251,10 @@ def _match(target: Float64, image: Float64) -> Float64:
 
 
 def _gain_and_offset(target: Float64, image: Float64) -> tuple[float, float]:
-    _refuse_constant(image, "the restored image")
+    refuse_constant(image, "the restored image")
     mean = image.mean()
     centred = image - mean
     scale = np.abs(centred).max()  # keeps the squares of tiny values above zero
     centred /= scale
     gain = np.vdot(centred, target - target.mean()) / np.vdot(centred, centred) / scale
     return float(gain), float(target.mean() - gain * mean)
-
-
-def _pair(truth: npt.ArrayLike, restored: npt.ArrayLike) -> tuple[Float64, Float64]:
-    target, image = _real(truth, "the truth"), _real(restored, "the restored image")
-    if target.shape != image.shape:
-        raise InputError(
-            f"the truth is {describe_shape(target.shape)}, but the restored image "
-            f"{describe_shape(image.shape)}",
-            remedy="Crop or resample one so that both show the same pixels",
-        )
-    return target, image
-
-
-def _real(values: npt.ArrayLike, name: str) -> Float64:
-    array: npt.NDArray[Any] = np.asarray(values)
-    if array.dtype.kind not in "buif" or array.size == 0:
-        raise InputError(
-            f"{name} has no real numbers in it: {array.dtype}, {array.size} values",
-            remedy="Give an image of integers or floats",
-        )
-    finite = np.isfinite(array)
-    if not finite.all():
-        first = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), array.shape))
-        raise InputError(
-            f"{name} has {array.size - np.count_nonzero(finite)} values that are not finite, "
-            f"the first at {first}",
-            remedy="Replace or crop them away: they have no error to measure",
-        )
-    return array.astype(np.float64, copy=False)
-
-
-def _refuse_constant(image: Float64, name: str) -> None:
-    if image.min() == image.max():
-        raise InputError(
-            f"{name} is constant, {image.flat[0]:g} everywhere",
-            remedy="Check that the right files are compared",
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from carescope import trust
 from carescope.files import atomic
 from carescope.model.description import DESCRIPTION, describe, text_of
 
@@ -14,17 +15,33 @@ KEY = "calibration"
 class Calibrated(NamedTuple):
     """The family as which scales are read, and a factor for each channel.
 
-    Factors have no unit: they hold in normalised units and in grey levels.
+    Factors have no unit: they hold in normalised units and in grey levels. They are those of images
+    of usual noise; trends say how they follow the noise of others.
     """
 
     family: str
     factors: tuple[float, ...]
+    trends: tuple[trust.Trend, ...] = ()
+
+    def rescaling(self, channel: int, noise: float | None) -> trust.Rescaling:
+        """How to read the scales of a channel of an image of this noise, a logarithm.
+
+        For counting: no factor is beyond those that are counted.
+        """
+        factor = self.factors[channel]
+        if self.trends:
+            factor *= self.trends[channel].factor(noise)
+        least, most = trust.FACTORS[0], trust.FACTORS[-1]
+        return trust.Rescaling(self.family, float(min(max(factor, least), most)))
 
 
 def of(facts: dict[str, Any]) -> Calibrated | None:
     """What a model's facts say of it; None where it was never calibrated."""
     held = facts.get(KEY)
-    return Calibrated(held["family"], tuple(held["factors"])) if held else None
+    if not held:
+        return None
+    trends = tuple(trust.Trend(*one) for one in held.get("trends", ()))
+    return Calibrated(held["family"], tuple(held["factors"]), trends)
 
 
 def store(folder: Path, calibrated: Calibrated, further: dict[str, Any]) -> None:
@@ -47,7 +64,12 @@ def store(folder: Path, calibrated: Calibrated, further: dict[str, Any]) -> None
         It cannot be written.
     """
     description = describe(folder)
-    told = {"family": calibrated.family, "factors": list(calibrated.factors)} | further
+    told = {
+        "family": calibrated.family,
+        "factors": list(calibrated.factors),
+        "trends": [list(one) for one in calibrated.trends],
+    }
+    told |= further
     facts = description.facts | {KEY: told}
     changed = description.model_copy(update={"facts": facts})
     atomic.write_text(folder / DESCRIPTION, text_of(changed), overwrite=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from carescope.errors import UsageError
+from carescope.pairs.regions import POOLED_PLANES
 from carescope.task import Task
 
 
@@ -14,8 +16,8 @@ def resolve(
 
     ``auto`` is the network that restored best within minutes on two cores (see benchmarks/): a
     `ShuffleUNet`, for isotropic restoration with cells as tall as recorded planes lie apart, up to
-    4 rows. The papers' networks are what their names say. In 3D a network pools along z only
-    where there is room.
+    4 rows, and CARE's `ProjectionNet` where a stack is to become its surface. The papers' networks
+    are what their names say. In 3D a network pools along z only where there is room.
 
     Parameters
     ----------
@@ -31,25 +33,35 @@ def resolve(
         Whether each channel gets a network of its own instead.
     """
     if per_channel and task.channels_in > 1:
+        if task.kind == "project":
+            raise UsageError(
+                "channels of a stack are projected from one surface",
+                where="--per-channel",
+                remedy="Leave it out, or train on one --channel at a time",
+            )
         alone = task.model_copy(update={"channels_in": 1, "channels_out": 1})
         part = resolve(name, alone, planes=planes, scales=scales)
         return {"name": "separate", "ndim": task.ndim, "channels": task.channels_in, "part": part}
     architecture: dict[str, Any] = {"name": name, "ndim": task.ndim, "channels": task.channels_in}
     if not task.keeps_channels:
         architecture["channels_out"] = task.channels_out
-    deep = planes >= LEAST_POOLED_PLANES
+    if task.kind == "project":
+        if name not in ("auto", "care"):
+            raise UsageError(
+                f"the network {name} does not project stacks",
+                remedy="Leave --network out, or choose care",
+            )
+        return architecture | {"name": "projection"} | ({"scales": True} if scales else {})
+    deep = planes >= POOLED_PLANES
     if name == "auto":
         architecture |= {"name": "shuffle", "depth": 2, "first_filters": 32}
         if task.kind == "isotropic":
             architecture |= {"cell": [4 if task.factor >= 3 else 2, 2], "dropout": 0.1}
         else:
-            architecture["cell"] = [1, 2, 2][-task.ndim :]
+            few = task.kind == "upsample"  # what was interpolated is alike along z
+            architecture["cell"] = [2 if few else 1, 2, 2][-task.ndim :]
             if task.ndim == 3:
-                architecture["pool"] = [2 if deep else 1, 2, 2]
+                architecture["pool"] = [2 if deep and not few else 1, 2, 2]
     elif task.ndim == 3:
         architecture["pool"] = [2 if deep else 1, 2, 2]
     return architecture | ({"scales": True} if scales else {})
-
-
-#: Stacks of fewer planes are not pooled along z: a patch would be all border.
-LEAST_POOLED_PLANES = 16

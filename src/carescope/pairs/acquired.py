@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 from carescope import normalize, rng
-from carescope.axes import describe_shape
-from carescope.errors import InputError, UsageError
+from carescope.errors import UsageError
 from carescope.image import Image
+from carescope.pairs.agree import check_pairs
 from carescope.pairs.contract import Batch
 from carescope.pairs.levels import in_units_of
 from carescope.pairs.places import Places
-from carescope.pairs.regions import CELL_PX, Region, no_structure, split
+from carescope.pairs.planes import coarser, overlaid
+from carescope.pairs.regions import CELL_PX, POOLED_PLANES, Region, no_structure, split
 from carescope.pairs.shot import Shot
 from carescope.recipe import Recipe
-from carescope.task import Task
+from carescope.task import Kind, Task
 
 #: From so many images on whole ones validate, of fewer a band of columns of each.
 ENOUGH_IMAGES = 8
@@ -77,8 +78,12 @@ class AcquiredPairs:
         side -= side % CELL_PX
         if self._task.axes == "YX":
             return 1, side, side
+        if self._task.kind == "project":  # the surface may lie in any plane
+            return max(shot.low.size("Z") for shot in self.training + self.validating), side, side
         planes = min(self.recipe.patch_planes, self.planes)
-        return planes - planes % 4 if planes >= self.recipe.patch_planes else planes, side, side
+        # What networks pool: four planes of many, and pairs of those that were interpolated.
+        cell = 4 if self.planes >= POOLED_PLANES else 2 if self._task.kind == "upsample" else 1
+        return planes - planes % cell, side, side
 
     @property
     def task(self) -> Task:
@@ -92,7 +97,8 @@ class AcquiredPairs:
 
     def identity(self) -> list[object]:
         """What a resumed run must find unchanged."""
-        return [shot.identity() for shot in [*self.training, *self.validating]]
+        factor = [self._task.factor] if self._task.factor != 1 else []
+        return [*(shot.identity() for shot in [*self.training, *self.validating]), *factor]
 
     def facts(self) -> dict[str, Any]:
         """What a model should remember of the images it learnt from."""
@@ -127,7 +133,8 @@ class AcquiredPairs:
             same = copy.copy(self)
             same.recipe = recipe
             return same
-        other = from_pairs(self.images, recipe)
+        task = self._task
+        other = from_pairs(self.images, recipe, kind=task.kind, factor=task.factor)
         other.known = self.known
         return other
 
@@ -167,18 +174,23 @@ class AcquiredPairs:
         augment: bool,
     ) -> Batch:
         """A patch for each generator."""
-        space = shape[-self._task.ndim :]
-        inputs = np.empty((len(draws), self._task.channels_in, *space), np.float32)
-        targets = np.empty((len(draws), self._task.channels_out, *space), np.float32)
+        seen = shape[-self._task.ndim :]
+        wanted = shape[1:] if self._task.kind == "project" else seen
+        inputs = np.empty((len(draws), self._task.channels_in, *seen), np.float32)
+        targets = np.empty((len(draws), self._task.channels_out, *wanted), np.float32)
         for i, draw in enumerate(draws):
             number, centre = centres.choose(draw)
             low, high = shots[number].cut(draw, centre, shape, augment=augment)
-            inputs[i], targets[i] = (each.reshape(-1, *space) for each in (low, high))
+            inputs[i], targets[i] = low.reshape(-1, *seen), high.reshape(-1, *wanted)
         return inputs, targets
 
 
 def from_pairs(
-    images: Sequence[tuple[Image, Image]], recipe: Recipe | None = None
+    images: Sequence[tuple[Image, Image]],
+    recipe: Recipe | None = None,
+    *,
+    kind: Kind = "denoise",
+    factor: float = 1.0,
 ) -> AcquiredPairs:
     """Pairs from images recorded twice: as they are, and as they should be.
 
@@ -189,6 +201,12 @@ def from_pairs(
         the channels. One high image may stand in several pairs. All are of one kind.
     recipe
         How patches are made; the default recipe where None.
+    kind
+        ``denoise``, or ``project`` where the second of each pair is the surface, without Z, of the
+        stack that the first is. Patches then hold all planes. Or ``upsample`` where it has `factor`
+        times as many planes, the first on the first; inputs are then interpolated along Z.
+    factor
+        Planes of the second per plane of the first.
 
     Raises
     ------
@@ -201,12 +219,16 @@ def from_pairs(
     recipe = recipe or Recipe()
     if not images:
         raise UsageError("there are no pairs to learn from", remedy="Give --low and --high images")
-    task = check_pairs(images)
+    task = check_pairs(images, kind, factor)
     training, validating = [], []
     held = _held_out(len(images), recipe.validation_fraction)
     for number, (low, high) in enumerate(images):
         ranges = normalize.fit(low, recipe.percentiles), normalize.fit(high, recipe.percentiles)
-        maps = (*ranges, in_units_of(low, high, *ranges))
+        few = task.kind == "upsample"
+        same = coarser(high, factor, low.size("Z")) if few else high
+        maps = (*ranges, in_units_of(low, same, *ranges))
+        if few:
+            low, high = overlaid(low, high, factor)
         size = low.size("Y"), low.size("X")
         for one, other in zip(low.frames(), high.frames(), strict=True):
             if number in held:
@@ -226,50 +248,3 @@ def _held_out(count: int, fraction: float) -> set[int]:
         return set()
     validating = max(1, round(fraction * count))
     return {int((i + 0.5) * count / validating) for i in range(validating)}
-
-
-def check_pairs(images: Sequence[tuple[Image, Image]]) -> Task:
-    """The task of learning from pairs, or one refusal that names all that do not fit.
-
-    Parameters
-    ----------
-    images
-        Pairs (low, high).
-
-    Raises
-    ------
-    InputError
-        Images of a pair differ in their lengths, or pairs in channels, or in having planes.
-    """
-    odd: list[str] = []
-    first_low, first_high = images[0]
-    kinds = (first_low.size("C"), first_high.size("C"), first_low.size("Z") > 1)
-    for low, high in images:
-        name = low.source or "array"
-        if any(low.size(axis) != high.size(axis) for axis in "TZYX"):
-            sizes = (describe_shape(image.shape, image.axes) for image in (low, high))
-            odd.append("{} is {} and its target {}".format(name, *sizes))
-        found = (low.size("C"), high.size("C"), low.size("Z") > 1)
-        if found != kinds:
-            odd.append(f"{name} has {_kind(*found)}, not {_kind(*kinds)}")
-        elif min(low.size("Y"), low.size("X")) < 2 * CELL_PX:
-            odd.append(f"{name} is smaller than {2 * CELL_PX} x {2 * CELL_PX} pixels")
-    if odd:
-        raise InputError(
-            f"pairs do not fit: {'; '.join(odd)}",
-            remedy="Give pairs of equal size and of one kind, choose one --channel, or name the "
-            "dimensions with --axes",
-        )
-    return Task(
-        kind="denoise",
-        axes="ZYX" if kinds[2] else "YX",
-        channels_in=kinds[0],
-        channels_out=kinds[1],
-    )
-
-
-def _kind(channels_in: int, channels_out: int, planes: bool) -> str:
-    what = "stacks" if planes else "single planes"
-    if channels_in == channels_out:
-        return f"{what} of {channels_in} channel" + ("s" if channels_in > 1 else "")
-    return f"{what} of {channels_in} to {channels_out} channels"

@@ -29,7 +29,8 @@ def in_units_of(
     Parameters
     ----------
     low, high
-        A registered pair, axes YX or ZYX, perhaps with C and T.
+        A registered pair, axes YX or ZYX, perhaps with C and T. Of a stack and its surface, the
+        brightest plane of each square is taken for the surface.
     low_maps, high_maps
         What normalises each channel of both by percentiles.
     """
@@ -40,8 +41,10 @@ def in_units_of(
 
 
 def _in_units_of(low: Image, high: Image, of_low: Affine, of_high: Affine) -> Affine:
-    axes = "".join(axis for axis in "TZYX" if axis in low.axes or axis in high.axes)
-    one, other = (_averages(image.arranged(axes)) for image in (low, high))
+    one, other = (_averages(image.arranged("TZYX")) for image in (low, high))
+    if one.shape != other.shape:
+        one = one.max(axis=1, keepdims=True)
+    one, other = one.ravel(), other.ravel()
     spread = float(np.cov(one, other)[0, 1]) if len(one) > 2 else 0.0
     if spread <= 0 or np.corrcoef(one, other)[0, 1] < ALIKE:
         return of_high
@@ -51,7 +54,7 @@ def _in_units_of(low: Image, high: Image, of_low: Affine, of_high: Affine) -> Af
 
 
 def _averages(image: Image) -> npt.NDArray[np.float64]:
-    """Means of squares of all planes."""
+    """Means of squares of all planes, (T, Z, squares)."""
     found: list[npt.NDArray[np.float64]] = []
 
     def average(plane: npt.NDArray[np.generic]) -> None:
@@ -60,4 +63,4 @@ def _averages(image: Image) -> npt.NDArray[np.float64]:
         found.append(whole.reshape(rows, CELL_PX, columns, CELL_PX).mean(axis=(1, 3)).ravel())
 
     map_planes(image, average)
-    return np.concatenate(found)
+    return np.reshape(found, (image.size("T"), image.size("Z"), -1))

@@ -14,6 +14,8 @@ from carescope.normalize import Affine
 
 #: Lateral sizes of patches and validation bands are multiples of this, in pixels.
 CELL_PX = 16
+#: Stacks of fewer planes are not pooled along z: a patch would be all border.
+POOLED_PLANES = 16
 #: Columns left unused between training and validation, in pixels.
 GAP_PX = 4
 #: Share of a channel's normalised range above which a pixel counts as structure.

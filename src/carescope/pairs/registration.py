@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -103,20 +104,28 @@ def _fade(shape: tuple[int, ...]) -> Floats:
     return np.asarray(rows[:, None] * columns)
 
 
-def aligned(low: Image, high: Image, shift: tuple[int, int, int]) -> tuple[Image, Image]:
+def aligned(
+    low: Image, high: Image, shift: tuple[int, int, int], factor: float = 1.0
+) -> tuple[Image, Image]:
     """Both images cropped to what they have in common once the second is moved back.
 
     Parameters
     ----------
     low, high
-        Of equal size.
+        Of equal size, but for the planes of the second where there is a factor.
     shift
-        By how many pixels along z, y and x the second lies further.
+        By how many of the second's pixels along z, y and x it lies further.
+    factor
+        Planes of the second per plane of the first.
     """
     places: tuple[dict[str, slice], dict[str, slice]] = ({}, {})
     for axis, pixels in zip("ZYX", shift, strict=True):
-        size = low.size(axis)
         if pixels and axis in low.axes:
-            places[0][axis] = slice(max(0, -pixels), size - max(0, pixels))
-            places[1][axis] = slice(max(0, pixels), size - max(0, -pixels))
+            per = factor if axis == "Z" else 1
+            first = math.ceil(max(0, -pixels) / per)
+            other = round(first * per) + pixels
+            both = math.floor((high.size(axis) - other - 1) / per + 1e-6) + 1
+            both = min(low.size(axis) - first, both)
+            places[0][axis] = slice(first, first + both)
+            places[1][axis] = slice(other, other + math.floor((both - 1) * per + 1e-6) + 1)
     return low.cropped(places[0]), high.cropped(places[1])

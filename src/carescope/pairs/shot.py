@@ -21,7 +21,8 @@ class Shot:
     Parameters
     ----------
     low, high
-        The image as it is and as it should be, axes CZYX, alike in planes, rows and columns.
+        The image as it is and as it should be, axes CZYX, alike in rows and columns, and in planes
+        unless the second is the surface of the first.
     low_maps
         What normalises each channel of the first.
     range_maps
@@ -70,21 +71,30 @@ class Shot:
     ) -> tuple[Floats, Floats]:
         """The same window of both, near `centre`: (C, planes, rows, columns), normalised.
 
-        With `augment` it is flipped and turned within the plane, which a microscope treats alike in
-        all directions.
+        Of a surface there is one plane, and a stack of fewer planes than asked for gets empty ones.
+        With `augment` the window is flipped and turned within the plane, which a microscope treats
+        alike in all directions.
         """
-        limits = ((0, self.low.size("Z")), self.region.rows, self.region.columns)
+        planes = self.low.size("Z")
+        limits = ((0, planes), self.region.rows, self.region.columns)
+        sizes = (min(shape[0], planes), *shape[1:])
         place = []
         for middle, size, (start, stop), spread in zip(
-            centre, shape, limits, (1, CELL_PX, CELL_PX), strict=True
+            centre, sizes, limits, (1, CELL_PX, CELL_PX), strict=True
         ):
             jitter = int(draw.integers(-spread // 2, spread // 2 + 1))
             first = min(max(int(middle) - size // 2 + jitter, start), stop - size)
             place.append(slice(first, first + size))
+        seen = place[0] if self.high.size("Z") == planes else slice(None)
         low, high = (
-            normalize.apply(maps, np.asarray(image.data[(slice(None), *place)]))
-            for image, maps in ((self.low, self.low_maps), (self.high, self.high_maps))
+            normalize.apply(maps, np.asarray(image.data[(slice(None), along_z, *place[1:])]))
+            for image, maps, along_z in (
+                (self.low, self.low_maps, place[0]),
+                (self.high, self.high_maps, seen),
+            )
         )
+        if sizes[0] < shape[0]:
+            low = np.pad(low, ((0, 0), (0, shape[0] - sizes[0]), (0, 0), (0, 0)))
         if augment:
             flips = tuple(axis for axis in (-2, -1) if draw.random() < 0.5)
             low, high = np.flip(low, flips), np.flip(high, flips)

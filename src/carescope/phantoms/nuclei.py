@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from carescope import rng
 from carescope.errors import UsageError
-from carescope.phantoms.texture import SmoothNoise, slabs
+from carescope.phantoms import packing
+from carescope.phantoms.ellipsoids import Ellipsoids
+from carescope.phantoms.phantom import Box, Labels, Phantom, Volume, at_once
+from carescope.phantoms.texture import SmoothNoise
 
-Volume = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+
+# How often a place is tried for each nucleus that is wanted, where they lie loosely.
+ATTEMPTS = 20
+# Diameters of packed nuclei, relative to the largest ellipsoid in their place. Where two of them
+# would overlap they flatten each other.
+FILLS = (0.9, 1.12)
+# Scales of chromatin in voxels, and how strong each is.
+OCTAVES = ((16, 0.5), (8, 0.35), (4, 0.25))
 
 
-def nuclei(
-    shape: tuple[int, int, int],
-    seed: int,
-    *,
-    radius_px: tuple[float, float] = (9.0, 15.0),
-    volume_per_nucleus_px3: float = 50_000.0,
-    background: float = 0.02,
-) -> tuple[Volume, npt.NDArray[np.int32]]:
+class Nuclei(Phantom):
     """Fluorophore density of nuclei and their labels.
 
     Parameters
@@ -29,11 +35,15 @@ def nuclei(
     seed
         The same seed gives the same phantom.
     radius_px
-        Range of the half-axes of a nucleus in voxels.
+        Range of the half-axes of a nucleus in voxels; of loose nuclei.
     volume_per_nucleus_px3
         Mean volume that holds one nucleus, in voxels.
     background
         Density outside nuclei, as a share of a bright nucleus.
+    packed
+        Nuclei fill the cells of a relaxed packing, many touch one another, and the faces of the
+        volume cut them; their size follows from the volume for each. Otherwise they lie at
+        random, their middles inside the volume, as many as find room.
 
     Returns
     -------
@@ -45,60 +55,92 @@ def nuclei(
     Raises
     ------
     UsageError
-        The volume is too small to hold a nucleus.
+        The volume is too small to hold a nucleus, or a size is impossible.
     """
-    if len(shape) != 3 or min(shape) < 16:
-        raise UsageError(
-            f"a phantom of shape {shape} is too small for nuclei",
-            remedy="Give at least 16 voxels along Z, Y and X",
-        )
-    labels = np.zeros(shape, np.int32)
-    brightness = [0.0]
-    wanted = max(1, round(float(np.prod(shape)) / volume_per_nucleus_px3))
-    for attempt in range(20 * wanted):
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        seed: int,
+        *,
+        radius_px: tuple[float, float] = (9.0, 15.0),
+        volume_per_nucleus_px3: float = 50_000.0,
+        background: float = 0.02,
+        packed: bool = False,
+    ) -> None:
+        super().__init__(shape, "nuclei")
+        if not (1 <= radius_px[0] <= radius_px[1] and volume_per_nucleus_px3 >= 500):
+            raise UsageError(
+                f"nuclei of radius {radius_px[0]:g} to {radius_px[1]:g} in "
+                f"{volume_per_nucleus_px3:g} voxels each are no nuclei",
+                remedy="Give a range of radii from 1 on, and at least 500 voxels for each",
+            )
+        self.background = background
+        if packed:
+            self.nuclei, brightness = _packed(self.box, seed, volume_per_nucleus_px3)
+        else:
+            self.nuclei, brightness = _loose(self.box, seed, radius_px, volume_per_nucleus_px3)
+        self._brightness = np.array([0.0, *brightness], np.float32)
+        self._chromatin = Chromatin(self.box, seed)
+
+    def _slab(self, slab: slice) -> tuple[Volume, Labels]:
+        labels = self.nuclei.labels(slab, self.box)
+        texture = self._chromatin.planes(slab)
+        density = np.full(labels.shape, self.background, np.float32)
+        nucleus = labels > 0
+        density[nucleus] = (self._brightness[labels] * texture)[nucleus]
+        return density, labels
+
+
+nuclei = at_once(Nuclei)
+
+
+class Chromatin:
+    """A chromatin-like texture around 1: noise of three scales."""
+
+    def __init__(self, box: Box, seed: int) -> None:
+        self._octaves = [
+            (SmoothNoise(box, scale_px, seed, "texture", octave), weight)
+            for octave, (scale_px, weight) in enumerate(OCTAVES)
+        ]
+
+    def planes(self, slab: slice) -> Volume:
+        """The texture in some planes, (planes, Y, X)."""
+        noise = sum(weight * octave.planes(slab) for octave, weight in self._octaves)
+        return np.asarray(np.clip(1.0 + 0.45 * noise, 0.15, None))
+
+
+def _loose(
+    box: Box, seed: int, radius_px: tuple[float, float], volume_per_nucleus_px3: float
+) -> tuple[Ellipsoids, Floats]:
+    """Ellipsoids placed one after the other, each dropped if a voxel is taken already."""
+    wanted = max(1, round(float(np.prod(box)) / volume_per_nucleus_px3))
+    centres, forms = np.empty((wanted + 1, 3)), np.tile(np.eye(3), (wanted + 1, 1, 1))
+    placed = Ellipsoids(centres, forms)
+    brightness: list[float] = []
+    for attempt in range(ATTEMPTS * wanted):
         draw = rng.generator(seed, "nucleus", attempt)
-        window, inside = _ellipsoid(shape, draw, radius_px)
-        if (labels[window][inside] != 0).any():
+        number = len(brightness)
+        placed.centres[number] = draw.uniform(0, 1, 3) * np.array(box)
+        radii = draw.uniform(*radius_px, 3)
+        turn, _ = np.linalg.qr(draw.normal(size=(3, 3)))
+        placed.forms[number] = turn / radii
+        placed.reach[number] = np.linalg.norm(turn * radii, axis=1)
+        near = placed.overlapping(number, np.arange(number))
+        if any(placed.share_voxels(number, int(other), box) for other in near):
             continue
-        labels[window][inside] = len(brightness)
         brightness.append(draw.uniform(0.5, 1.0))
-        if len(brightness) > wanted:
+        if len(brightness) == wanted:
             break
-    return _density(labels, np.array(brightness, np.float32), background, seed), labels
+    count = len(brightness)
+    return Ellipsoids(centres[:count], forms[:count]), np.array(brightness)
 
 
-def _ellipsoid(
-    shape: tuple[int, int, int], draw: np.random.Generator, radius_px: tuple[float, float]
-) -> tuple[tuple[slice, ...], npt.NDArray[np.bool_]]:
-    """A window of the volume and which of its voxels lie in a random ellipsoid."""
-    centre = draw.uniform(0, 1, 3) * np.array(shape)
-    radii = draw.uniform(*radius_px, 3)
-    turn, _ = np.linalg.qr(draw.normal(size=(3, 3)))
-    reach = radii.max()
-    window = tuple(
-        slice(max(0, int(c - reach)), min(n, int(c + reach) + 2))
-        for c, n in zip(centre, shape, strict=True)
-    )
-    grid = np.meshgrid(*(np.arange(s.start, s.stop) for s in window), indexing="ij")
-    offset = np.stack([g - c for g, c in zip(grid, centre, strict=True)], axis=-1)
-    return window, (((offset @ turn) / radii) ** 2).sum(-1) <= 1.0
-
-
-def _density(
-    labels: npt.NDArray[np.int32], brightness: Volume, background: float, seed: int
-) -> Volume:
-    """Brightness of each nucleus times a chromatin-like texture around 1, noise of three scales."""
-    shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    octaves = [
-        (SmoothNoise(shape, scale_px, seed, "texture", octave), weight)
-        for octave, (scale_px, weight) in enumerate(((16, 0.5), (8, 0.35), (4, 0.25)))
-    ]
-    density = np.full(shape, background, np.float32)
-    for slab in slabs(shape):
-        noise = np.zeros(labels[slab].shape, np.float32)
-        for octave, weight in octaves:
-            noise += weight * octave.planes(slab)
-        texture = np.clip(1.0 + 0.45 * noise, 0.15, None)
-        nucleus = labels[slab] > 0
-        density[slab][nucleus] = (brightness[labels[slab]] * texture)[nucleus]
-    return density
+def _packed(box: Box, seed: int, volume_per_nucleus_px3: float) -> tuple[Ellipsoids, Floats]:
+    """Ellipsoids in the cells of a relaxed packing, those that show in the volume."""
+    points = packing.spread(box, seed, volume_per_nucleus_px3)
+    fills = rng.generator(seed, "nucleus fill").uniform(*FILLS, len(points))
+    nuclei = Ellipsoids(points, packing.inscribed(points) / fills[:, None, None])
+    seen = [n for n in range(len(nuclei)) if nuclei.covers(n, box)]
+    brightness = rng.generator(seed, "nucleus brightness").uniform(0.5, 1.0, len(points))
+    return Ellipsoids(nuclei.centres[seen], nuclei.forms[seen]), brightness[seen]

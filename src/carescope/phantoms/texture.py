@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
@@ -18,11 +16,11 @@ SLAB_VOXELS = 2_000_000
 NOISE = 0.8
 
 
-def slabs(shape: tuple[int, int, int]) -> Iterator[slice]:
+def slabs(shape: tuple[int, int, int]) -> list[slice]:
     """The planes of a volume in slices of a bounded number of voxels."""
     thickness = max(1, SLAB_VOXELS // (shape[1] * shape[2]))
-    for first in range(0, shape[0], thickness):
-        yield slice(first, min(first + thickness, shape[0]))
+    starts = range(0, shape[0], thickness)
+    return [slice(first, min(first + thickness, shape[0])) for first in starts]
 
 
 class SmoothNoise:
@@ -56,6 +54,11 @@ class SmoothNoise:
         along_z, along_y, along_x = self._splines
         values = np.tensordot(along_z[slab], self._values, 1)
         return np.asarray(along_y @ values @ along_x.T, np.float32)
+
+    def at(self, voxels: npt.NDArray[np.int64]) -> Floats:
+        """The noise at some voxels (N, 3), (N,)."""
+        rows = [s[v] for s, v in zip(self._splines, voxels.T, strict=True)]
+        return np.asarray(np.einsum("nz,ny,nx,zyx->n", *rows, self._values, optimize=True))
 
 
 def _interpolation(n: int, scale_px: int) -> Floats:

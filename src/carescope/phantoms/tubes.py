@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,39 +10,30 @@ import numpy.typing as npt
 
 from carescope import rng
 from carescope.errors import UsageError
-from carescope.phantoms.numbering import renumbered
+from carescope.phantoms.phantom import Labels, Phantom, Volume, at_once
 from carescope.phantoms.profile import REACH_PER_WIDTH, bump
-from carescope.phantoms.texture import SmoothNoise, slabs
+from carescope.phantoms.texture import SmoothNoise
 
-Volume = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 # Brightness takes the upper half of a voxel's key, the tube's number the lower one: the
 # largest key is that of the brightest tube, in whatever order tubes come.
 LEVELS = 2**31 - 1
+LENGTH_PER_PX3, LENGTH_PER_PX2 = 0.005, 0.05
 # Steps of one voxel that are drawn at once.
 CHUNK_STEPS = 2000
 # Tubes are unevenly labelled, on this scale.
 GRAIN_PX = 6
 
 
-def tubes(
-    shape: tuple[int, int, int],
-    seed: int,
-    *,
-    persistence_px: float = 60.0,
-    length_px: float = 300.0,
-    width_px: float = 3.0,
-    length_per_px3: float = 0.005,
-    background: float = 0.02,
-) -> tuple[Volume, Labels]:
+class Tubes(Phantom):
     """Fluorophore density of crossing tubes and their labels.
 
     Parameters
     ----------
     shape
-        Planes, rows and columns (Z, Y, X), each at least 16.
+        Planes, rows and columns (Z, Y, X) or rows and columns (Y, X), each at least 16. In 2D
+        tubes lie in the plane and still cross.
     seed
         The same seed gives the same phantom.
     persistence_px
@@ -53,15 +44,16 @@ def tubes(
     width_px
         Full width at half maximum in voxels, from 1.5 on.
     length_per_px3
-        Length of tube in a voxel of the volume, on average.
+        Length of tube in a voxel of the volume (in 2D in a pixel), on average; 0.005 in 3D and
+        0.05 in 2D where None.
     background
         Density between tubes, as a share of a bright tube.
 
     Returns
     -------
-    density : (Z, Y, X) float32
+    density : ([Z,] Y, X) float32
         Between `background` and 1; where tubes meet, that of the brighter one.
-    labels : (Z, Y, X) int32
+    labels : ([Z,] Y, X) int32
         0 outside, 1, 2, ... within half of the width of each tube.
 
     Raises
@@ -74,32 +66,44 @@ def tubes(
     O. Kratky, G. Porod, Röntgenuntersuchung gelöster Fadenmoleküle, Recueil des Travaux
     Chimiques des Pays-Bas 68 (1949), doi:10.1002/recl.19490681203.
     """
-    _check(shape, persistence_px, length_px, width_px)
-    chains = _chains(shape, seed, persistence_px, round(length_px), length_per_px3)
-    brightness = _brightness(seed, len(chains))
-    grains = SmoothNoise(shape, GRAIN_PX, seed, "tube grain")
-    density = np.empty(shape, np.float32)
-    labels = np.empty(shape, np.int32)
-    for slab in slabs(shape):
-        key = np.zeros(labels[slab].shape, np.int64)
-        for middles, steps, tube in _near(chains, slab, shape, width_px):
-            _draw(key, middles, steps, tube, brightness[tube], width_px)
+
+    can_be_flat = True
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        seed: int,
+        *,
+        persistence_px: float = 60.0,
+        length_px: float = 300.0,
+        width_px: float = 3.0,
+        length_per_px3: float | None = None,
+        background: float = 0.02,
+    ) -> None:
+        super().__init__(shape, "tubes")
+        _check(persistence_px, length_px, width_px)
+        usual = LENGTH_PER_PX2 if self.is_flat else LENGTH_PER_PX3
+        density = usual if length_per_px3 is None else length_per_px3
+        self.width_px, self.background = width_px, background
+        self._chains = _chains(self.shape, seed, persistence_px, round(length_px), density)
+        self._brightness = _brightness(seed, len(self._chains))
+        self._grains = SmoothNoise(self.box, GRAIN_PX, seed, "tube grain")
+
+    def _slab(self, slab: slice) -> tuple[Volume, Labels]:
+        key = np.zeros((slab.stop - slab.start, *self.box[1:]), np.int64)
+        for middles, steps, tube in _near(self._chains, slab, self.box, self.width_px):
+            _draw(key, middles, steps, tube, self._brightness[tube], self.width_px)
         light = (key >> 32).astype(np.float32) / LEVELS
         tube = key & LEVELS
-        labels[slab] = np.where(2 * light >= brightness[tube], tube, 0)
-        grain = np.clip(0.85 + 0.2 * grains.planes(slab), 0.2, 1)
-        density[slab] = background + (1 - background) * light * grain
-    return density, renumbered(labels)
+        labels = np.where(2 * light >= self._brightness[tube], tube, 0).astype(np.int32)
+        grain = np.clip(0.85 + 0.2 * self._grains.planes(slab), 0.2, 1)
+        return self.background + (1 - self.background) * light * grain, labels
 
 
-def _check(
-    shape: tuple[int, int, int], persistence_px: float, length_px: float, width_px: float
-) -> None:
-    if len(shape) != 3 or min(shape) < 16:
-        raise UsageError(
-            f"a phantom of shape {shape} is too small for tubes",
-            remedy="Give at least 16 voxels along Z, Y and X",
-        )
+tubes = at_once(Tubes)
+
+
+def _check(persistence_px: float, length_px: float, width_px: float) -> None:
     if not (persistence_px >= 2 and length_px >= 2):
         raise UsageError(
             f"a tube {length_px:g} voxels long that bends within {persistence_px:g} is a knot",
@@ -113,17 +117,22 @@ def _check(
 
 
 def _chains(
-    shape: tuple[int, int, int], seed: int, persistence_px: float, steps: int, density: float
+    shape: tuple[int, ...], seed: int, persistence_px: float, steps: int, density: float
 ) -> Floats:
     """Chains (N, steps + 1, 3) of steps of one voxel, each the same angle off the last one.
 
-    Their middles are spread over a volume so much larger that no chain is missing inside.
+    Their middles are spread over a volume so much larger that no chain is missing inside. In a
+    plane (Y, X) all is as in a volume, but for z, which is 0.
     """
+    flat = len(shape) == 2
     box = np.array(shape) + steps
     count = max(1, round(float(box.prod()) * density / steps))
     draws = [rng.generator(seed, "tube", number) for number in range(count)]
+    box = np.array([steps, *box]) if flat else box
     middles = np.stack([draw.uniform(size=3) for draw in draws]) * box - steps / 2
     kicks = np.stack([draw.normal(size=(steps, 3)) for draw in draws])
+    if flat:
+        middles[:, 0], kicks[:, :, 0] = 0, 0
     cosine = np.exp(-1 / persistence_px)
     directions = np.empty_like(kicks)
     along = _unit(kicks[:, 0])

@@ -15,8 +15,11 @@ from carescope.model import Ensemble, Model
 
 Block = tuple[slice, slice, slice]
 
-#: Pixels along each axis below which a block is not cut, where the network looks along it.
+#: Pixels along each axis below which a block is not cut, where the network looks along it; sides
+#: are multiples of it.
 SMALLEST_PX = 16
+#: Sides of more than twice as many pixels are multiples of this: chunks of files fit into them.
+WHOLE_PX = 64
 #: What the network may take for the slices that it sees at once.
 BATCH_BYTES = 1 << 28
 #: For what skips past the widest layer, and copies in another order of axes: measured 1.3 to 2.5.
@@ -30,8 +33,8 @@ def plan(
 ) -> Iterator[Block]:
     """Blocks that cover a volume, each with a working set that fits in memory.
 
-    Whichever axis is longest beside its halo is halved until they fit, so that little is read
-    twice; an axis of 16 pixels or less is not cut.
+    Whichever axis is longest beside its halo is halved, to a round number of pixels, until they
+    fit, so that little is read twice; an axis of 16 pixels or less is not cut.
 
     Parameters
     ----------
@@ -42,24 +45,11 @@ def plan(
     memory_bytes
         What a block may take, all channels and members of an ensemble.
     """
-    reaches, cells = looks(model)
-    halo = [2 * (r + c) if r else 0 for r, c in zip(reaches, cells, strict=True)]
-    # Beyond the mirrored volume there is nothing to look at.
-    margin = model.task.margin_px
-    ends = [n + 2 * (margin + c) for n, c in zip(shape, cells, strict=True)]
-    size = list(shape)
+    return cut(shape, block_size(model, shape, memory_bytes))
 
-    def seen() -> list[int]:
-        return [min(n + h, end) for n, h, end in zip(size, halo, ends, strict=True)]
 
-    while _working_bytes(model, size, seen()) > memory_bytes:
-        long = [a for a in range(3) if size[a] > (SMALLEST_PX if halo[a] else 1)]
-        if model.task.kind == "project" and 0 in long:
-            long.remove(0)  # the surface may lie in any plane
-        if not long:
-            break
-        axis = max(long, key=lambda a: size[a] / (halo[a] + 1))
-        size[axis] = -(-size[axis] // 2)
+def cut(shape: tuple[int, int, int], size: tuple[int, int, int]) -> Iterator[Block]:
+    """Blocks of a size that cover a volume; the last along an axis may be smaller."""
     starts = [range(0, whole, part) for whole, part in zip(shape, size, strict=True)]
     for corner in itertools.product(*starts):
         z, y, x = (
@@ -67,6 +57,42 @@ def plan(
             for first, part, whole in zip(corner, size, shape, strict=True)
         )
         yield z, y, x
+
+
+def block_size(
+    model: Model | Ensemble, shape: tuple[int, int, int], memory_bytes: int
+) -> tuple[int, int, int]:
+    """The size of the blocks of `plan`."""
+    halo = _halo(model)
+    size = list(shape)
+    while working_bytes(model, shape, (size[0], size[1], size[2])) > memory_bytes:
+        long = [a for a in range(3) if size[a] > (SMALLEST_PX if halo[a] else 1)]
+        if model.task.kind == "project" and 0 in long:
+            long.remove(0)  # the surface may lie in any plane
+        if not long:
+            break
+        axis = max(long, key=lambda a: size[a] / (halo[a] + 1))
+        half = -(-size[axis] // 2)
+        whole = WHOLE_PX if half > 2 * WHOLE_PX else SMALLEST_PX if halo[axis] else 1
+        size[axis] = -(-half // whole) * whole
+    return size[0], size[1], size[2]
+
+
+def working_bytes(
+    model: Model | Ensemble, shape: tuple[int, int, int], size: tuple[int, int, int]
+) -> float:
+    """What it takes to restore a block of a size of a volume of a shape."""
+    _, cells = looks(model)
+    # Beyond the mirrored volume there is nothing to look at.
+    margin = model.task.margin_px
+    ends = [n + 2 * (margin + c) for n, c in zip(shape, cells, strict=True)]
+    seen = [min(n + h, end) for n, h, end in zip(size, _halo(model), ends, strict=True)]
+    return _bytes(model, list(size), seen)
+
+
+def _halo(model: Model | Ensemble) -> list[int]:
+    """How much more is seen than kept along each axis, at most."""
+    return [2 * (r + c) if r else 0 for r, c in zip(*looks(model), strict=True)]
 
 
 def looks(model: Model | Ensemble) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -91,7 +117,7 @@ def slices_at_once(model: Model, pixels: int) -> int:
     return max(1, int(BATCH_BYTES / (pixels * bytes_per_px(model.network))))
 
 
-def _working_bytes(model: Model | Ensemble, kept: list[int], seen: list[int]) -> float:
+def _bytes(model: Model | Ensemble, kept: list[int], seen: list[int]) -> float:
     """What it takes to restore a block of `kept` pixels along each axis from `seen` ones.
 
     Of what is seen: the interpolated channels, and two more while one is interpolated. Of what is
@@ -132,7 +158,7 @@ def _measured(network: nn.Module) -> float:
     leaves = [m for m in network.modules() if not list(m.children())]
     hooks = [leaf.register_forward_hook(note) for leaf in leaves]
     try:
-        channels, space = int(network.channels_in), [4 * n for n in net.grid(network)]  # type: ignore[arg-type]
+        channels, space = int(network.channels_in), [max(4 * n, 16) for n in net.grid(network)]  # type: ignore[arg-type]
         device = next(network.parameters()).device
         network.eval()(torch.zeros(1, channels, *space, device=device))
     finally:

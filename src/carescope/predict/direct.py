@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from carescope.grid import Grid
 from carescope.image import Image
@@ -18,6 +19,9 @@ from carescope.predict.window import window, within
 
 Floats = npt.NDArray[np.float32]
 
+#: Standard deviation of the Gaussian over which the light of a surface is averaged.
+LATERAL_PX = 2.0
+
 
 def restore_block(
     model: Model | Ensemble,
@@ -27,6 +31,7 @@ def restore_block(
     *,
     grid: Grid | None = None,
     disagreement: bool = True,
+    height: bool = False,
 ) -> Estimate:
     """Restore one block by a network that sees YX, plane by plane, or ZYX.
 
@@ -44,11 +49,39 @@ def restore_block(
         Where restored planes lie, if there are to be more than were recorded.
     disagreement
         Whether to find that of an ensemble's members.
+    height
+        Whether to say where the surface is that a projecting model saw.
 
     Returns
     -------
     Estimate
         Of (channels_out, Z, Y, X) float32; Z is 1 of a projection.
+    """
+    seen, near = sight(model, image, maps, block, grid=grid)
+    first = _restored(model.members[0], seen, near)
+    members = np.empty((len(model.members), *first.shape), np.float32)
+    members[0] = first
+    for number, member in enumerate(model.members[1:], 1):  # each is let go before the next
+        members[number] = _restored(member, seen, near)
+    found = estimate(members, model, maps, disagreement=disagreement)
+    if not height:
+        return found
+    y, x = near[1:]
+    planes = np.mean([height_of(member, seen)[y, x] for member in model.members], axis=0)
+    return found._replace(height=np.broadcast_to(planes, found.mean.shape))
+
+
+def sight(
+    model: Model | Ensemble,
+    image: Image,
+    maps: Sequence[Affine],
+    block: Block,
+    *,
+    grid: Grid | None = None,
+) -> tuple[Floats, tuple[slice, slice, slice]]:
+    """What a network needs to see for a block: the block and its halo, (C, Z, Y, X), normalised.
+
+    And where in it the block itself lies. Parameters as for `restore_block`.
     """
     sizes = (grid.restored_planes if grid else image.size("Z"), *image.shape[2:])
     margins = [model.task.margin_px if name in model.task.axes else 0 for name in "ZYX"]
@@ -56,14 +89,41 @@ def restore_block(
         margins[0] = 0
     axes = zip(block, sizes, *looks(model), margins, strict=True)
     z, y, x = far = [window(*axis) for axis in axes]
-    near = tuple(within(kept, indices) for kept, indices in zip(block, far, strict=True))
+    first, second, third = (within(kept, at) for kept, at in zip(block, far, strict=True))
     if grid:
         seen = interpolated(image, grid, maps, z, y, x, model.task.interpolation)
     else:
         seen = recorded(image, maps, z, y, x)
-    members = np.stack([_restored(member, seen, near) for member in model.members])
-    del seen
-    return estimate(members, model, maps, disagreement=disagreement)
+    return seen, (first, second, third)
+
+
+def height_of(model: Model, seen: Floats) -> Floats:
+    """In which plane a projecting network sees the surface, (Y, X).
+
+    Where most of the light comes from that it sums up: the maximum along z of weight times
+    brightness, averaged over some pixels, and the centre of mass of the three planes about it. The
+    weights alone spread over all planes in which there is nothing to be seen.
+
+    Parameters
+    ----------
+    model
+        One that projects.
+    seen
+        (C, Z, Y, X) normalised, a block and its halo.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    network = model.network.eval()
+    on = next(network.parameters()).device
+    with torch.inference_mode():
+        weights = network.weights(torch.from_numpy(seen[None]).to(on))  # type: ignore[operator]
+        share = weights[0, 0].float().cpu().numpy()
+    light = share * np.maximum(seen, 0).sum(axis=0)
+    light = gaussian_filter(light, (0, LATERAL_PX, LATERAL_PX))
+    middle = light.argmax(axis=0)[None]
+    planes = np.clip(middle + np.array([-1, 0, 1])[:, None, None], 0, len(light) - 1)
+    about = np.take_along_axis(light, planes, axis=0) + np.finfo(np.float32).tiny
+    return np.asarray((about * planes).sum(axis=0) / about.sum(axis=0), np.float32)
 
 
 def _restored(model: Model, seen: Floats, near: tuple[slice, ...]) -> Floats:

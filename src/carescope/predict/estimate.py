@@ -27,11 +27,15 @@ class Estimate(NamedTuple):
         scales.
     disagreement
         Of the members of an ensemble with scales, 0 to 1; None for any other model.
+    height
+        Where the surface is that a stack was projected from, in planes from 0; None where that was
+        not asked for.
     """
 
     mean: Floats
     scale: Floats | None = None
     disagreement: Floats | None = None
+    height: Floats | None = None
 
 
 def estimate(

@@ -5,10 +5,17 @@ from __future__ import annotations
 from carescope.errors import OutOfMemoryError
 from carescope.files.resident import resident_bytes
 
+#: What a block and its halo may take while it is restored, where nothing else is said.
+WORKING_MEMORY_BYTES = 1 << 30
 #: What a block's plan does not know of: the allocator's reserve, pages of files, small arrays.
 RESERVE_BYTES = 150 << 20
 #: With less than this a block is more halo than block.
 LEAST_BYTES = 48 << 20
+
+
+def room(memory_bytes: int | None) -> int:
+    """What a block may take: `left` of a limit, or a gigabyte where there is none."""
+    return WORKING_MEMORY_BYTES if memory_bytes is None else left(memory_bytes)
 
 
 def left(memory_bytes: int) -> int:

@@ -82,6 +82,7 @@ def outline(
     _check_channels(model, image)
     if not force:
         _check_names(model, image)
+        _check_pixels(model, image)
     task = model.task
     if task.kind in ("isotropic", "upsample"):
         grid = grid or _geometry(model, image, force=force)
@@ -106,8 +107,8 @@ def outline(
         lengths["C"] = task.channels_out
     axes = "".join(axis for axis in "TCZYX" if axis in lengths)
     voxel = image.voxel_um
-    if grid:
-        voxel = (grid.spacing_um, *image.voxel()[1:])
+    if grid and voxel:
+        voxel = (grid.spacing_um, *voxel[1:])
     names = image.channel_names if task.keeps_channels else ()
     return Outline(axes, tuple(lengths[axis] for axis in axes), voxel, names, grid, planes)
 
@@ -115,6 +116,8 @@ def outline(
 def _geometry(model: Model | Ensemble, stack: Image, *, force: bool) -> Grid:
     """The axial geometry of a stack under a model that makes more planes of few."""
     task = model.task
+    if task.kind == "upsample" and stack.voxel_um is None:  # positions are counted in planes
+        return Grid(stack.size("Z"), task.factor, 1.0)
     grid = Grid.of(stack, factor=task.factor)
     if task.step_um is None or task.pixel_um is None:  # a model that does not say what it saw
         return grid
@@ -152,6 +155,20 @@ def _check_names(model: Model | Ensemble, image: Image) -> None:
             f"trained for {', '.join(names)}",
             where=image.source,
             remedy="Reorder the channels, or go on with --force if they are named wrongly",
+        )
+
+
+def _check_pixels(model: Model | Ensemble, image: Image) -> None:
+    """Refuse other pixels than a model was made for that knows its optics from simulation."""
+    trained = model.task.pixel_um
+    if model.task.kind != "denoise" or trained is None or image.voxel_um is None:
+        return
+    found = image.voxel_um[2]
+    if abs(found / trained - 1) > RATIO_TOLERANCE:
+        raise InputError(
+            f"has pixels of {found:.4g} um, and the model was made for {trained:.4g} um",
+            where=image.source,
+            remedy="Train for these pixels, correct --voxel-um, or go on with --force",
         )
 
 

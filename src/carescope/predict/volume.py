@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,9 @@ from carescope.normalize import Affine
 from carescope.predict import direct, sections
 from carescope.predict.blocks import Block, plan
 from carescope.predict.estimate import Estimate, Floats
+from carescope.predict.memory import WORKING_MEMORY_BYTES
 from carescope.predict.outline import Outline, layer_names, outline, provenance
-
-#: What a block and its halo may take while it is restored.
-WORKING_MEMORY_BYTES = 1 << 30
+from carescope.predict.widening import widening
 
 Place = tuple[Any, ...]
 
@@ -130,7 +129,9 @@ def restore_into(
     *,
     maps: Sequence[Affine] | None = None,
     memory_bytes: int = WORKING_MEMORY_BYTES,
-    disagreement: bool = True,
+    blocks: Sequence[Block] | None = None,
+    finished: Callable[[Place], bool] | None = None,
+    wanted: Collection[str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> None:
     """Restore block by block, handing each block to `keep`; memory stays bounded.
@@ -149,27 +150,49 @@ def restore_into(
         time points together.
     memory_bytes
         What a block may take while it is restored.
-    disagreement
-        Whether to find that of an ensemble's members, which takes a while.
+    blocks
+        Which blocks, instead of those that `plan` finds.
+    finished
+        Told the place of a block, whether it need not be restored any more.
+    wanted
+        Which fields of an `Estimate` are; all but the height unless given. Disagreement and height
+        take a while.
     watch
         Called with the share that is done, 0 to 1.
     """
     maps = normalize.fit(image, model.recipe.percentiles) if maps is None else maps
-    blocks = list(plan(model, there.space, memory_bytes))
-    frames = image.frames()
+    wanted = layer_names(model) if wanted is None else wanted
+    blocks = list(plan(model, there.space, memory_bytes)) if blocks is None else blocks
+    frames, wider = image.frames(), widening(model, image, maps)
     for time, frame in enumerate(frames):
         for number, block in enumerate(blocks):
-            if there.grid and model.task.kind == "isotropic":
-                part = sections.restore_block(
-                    model, frame, there.grid, maps, block, disagreement=disagreement
-                )
-            else:
-                part = direct.restore_block(
-                    model, frame, maps, block, grid=there.grid, disagreement=disagreement
-                )
-            keep(_place(there, time, block), Estimate(*(_shaped(v, there) for v in part)))
+            place = _place(there, time, block)
+            if finished is None or not finished(place):
+                part = _restored(model, frame, there, maps, block, wanted)
+                if wider is not None and part.scale is not None:
+                    part = part._replace(scale=part.scale * wider)
+                keep(place, Estimate(*(_shaped(v, there) for v in part)))
             if watch:
                 watch((time + (number + 1) / len(blocks)) / len(frames))
+
+
+def _restored(
+    model: Model | Ensemble,
+    frame: Image,
+    there: Outline,
+    maps: Sequence[Affine],
+    block: Block,
+    wanted: Collection[str],
+) -> Estimate:
+    """One block of one time point, by the function of its task."""
+    disagreement, height = "disagreement" in wanted, "height" in wanted
+    if there.grid and model.task.kind == "isotropic":
+        return sections.restore_block(
+            model, frame, there.grid, maps, block, disagreement=disagreement
+        )
+    return direct.restore_block(
+        model, frame, maps, block, grid=there.grid, disagreement=disagreement, height=height
+    )
 
 
 def _place(there: Outline, time: int, block: Block) -> Place:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from carescope import axes as ax
 from carescope.errors import InputError
-from carescope.image import Image, Lazy, map_planes
+from carescope.image import Image, Lazy, grain
+from carescope.pieces import map_pieces
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class Statistics:
 def scan(
     image: Image, *, fill_nonfinite: bool = False, refuse_constant: bool = False
 ) -> Statistics:
-    """Read an image once, a plane at a time.
+    """Read an image once, a plane or some chunks at a time.
 
     Parameters
     ----------
     image
-        Any axes that end in YX.
+        Any axes; they end in YX where it is stored in planes.
     fill_nonfinite
         Whether NaN and infinite values are acceptable (`filled` replaces them).
     refuse_constant
@@ -56,7 +57,7 @@ def scan(
     if 0 in image.shape:
         raise InputError("holds no pixels", where=image.source, remedy="Give another image")
     tally = _Tally(image)
-    map_planes(image, tally.add)
+    map_pieces(image, tally.add)
     if tally.nonfinite and not fill_nonfinite:
         raise InputError(
             f"holds {tally.nonfinite} values that are not finite (NaN or infinite), "
@@ -86,34 +87,37 @@ def filled(image: Image, value: float = 0.0) -> Image:
 
 
 class _Tally:
-    """Running minimum, maximum and counts over the planes of an image."""
+    """Running minimum, maximum and counts over the pieces of an image."""
 
     def __init__(self, image: Image) -> None:
-        self.lead_axes, self.lead = image.axes[:-2], image.shape[:-2]
+        self.axes = image.axes
         integer = np.issubdtype(image.dtype, np.integer)
         self.ceiling = np.iinfo(image.dtype).max if integer else None
         self.minimum, self.maximum = np.inf, -np.inf
-        self.nonfinite = self.saturated = self.planes = 0
-        self.first = ""
+        self.nonfinite = self.saturated = 0
+        self._first: tuple[int, ...] = ()
 
-    def add(self, plane: npt.NDArray[Any]) -> None:
-        if plane.dtype.kind == "f":
-            finite = np.isfinite(plane)
+    @property
+    def first(self) -> str:
+        """Where the first broken value lies, in the order of the axes."""
+        return ax.describe_shape(self._first, self.axes)
+
+    def add(self, part: npt.NDArray[Any], corner: tuple[int, ...]) -> None:
+        if part.dtype.kind == "f":
+            finite = np.isfinite(part)
             if not finite.all():
-                self._note(~finite)
-                plane = plane[finite]
-        if plane.size:
-            self.minimum = min(self.minimum, float(plane.min()))
-            self.maximum = max(self.maximum, float(plane.max()))
+                self._note(~finite, corner)
+                part = part[finite]
+        if part.size:
+            self.minimum = min(self.minimum, float(part.min()))
+            self.maximum = max(self.maximum, float(part.max()))
         if self.ceiling is not None:
-            self.saturated += int((plane == self.ceiling).sum())
-        self.planes += 1
+            self.saturated += int((part == self.ceiling).sum())
 
-    def _note(self, broken: npt.NDArray[np.bool_]) -> None:
-        if not self.nonfinite:
-            place = np.unravel_index(self.planes, self.lead) if self.lead else ()
-            where = (*place, *np.unravel_index(int(broken.argmax()), broken.shape))
-            self.first = ax.describe_shape(tuple(int(i) for i in where), self.lead_axes + "YX")
+    def _note(self, broken: npt.NDArray[np.bool_], corner: tuple[int, ...]) -> None:
+        within = np.unravel_index(int(broken.argmax()), broken.shape)
+        place = tuple(int(at) + start for at, start in zip(within, corner, strict=True))
+        self._first = min(self._first or place, place)
         self.nonfinite += int(broken.sum())
 
 
@@ -123,6 +127,7 @@ class _Filled:
     def __init__(self, data: Lazy, value: float) -> None:
         self.data, self.value = data, value
         self.shape, self.dtype = tuple(data.shape), np.dtype(data.dtype)
+        self.grain = grain(data)
 
     def __getitem__(self, index: Any) -> Any:
         values = np.asarray(self.data[index])

@@ -7,7 +7,6 @@ the process with a bus error, and its pages count as resident memory.
 from __future__ import annotations
 
 import math
-import operator
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from carescope.errors import InputError
 from carescope.read import decode
+from carescope.read.indexing import positions, within
 from carescope.read.page import NONE, Page
 from carescope.read.strict import unreadable
 
@@ -44,7 +44,7 @@ class Planes:
         self._recent = _Recent(CACHE_BYTES)
 
     def __getitem__(self, index: Any) -> Any:
-        wanted, result_index = _resolve(index, self.shape)
+        wanted, result_index = positions(index, self.shape)
         out = np.empty([len(r) for r in wanted], self.dtype)
         if out.size:
             y, x = wanted[-2:]
@@ -76,7 +76,7 @@ class Planes:
                 block[a - top : b - top, c - left : d - left] = pixels[
                     a - y0 : b - y0, c - x0 : d - x0
                 ]
-        cropped: npt.NDArray[Any] = block[_within(y, top), _within(x, left)]
+        cropped: npt.NDArray[Any] = block[within(y, top), within(x, left)]
         return cropped
 
     def _segment(
@@ -147,35 +147,3 @@ class _Recent:
 
     def __reduce__(self) -> tuple[type[_Recent], tuple[int]]:
         return _Recent, (self.limit_bytes,)  # another process starts with nothing
-
-
-def _resolve(index: Any, shape: tuple[int, ...]) -> tuple[list[range], tuple[Any, ...]]:
-    """The positions wanted along each axis, and the index that then drops integer axes."""
-    parts = list(index) if isinstance(index, tuple) else [index]
-    gaps = [i for i, part in enumerate(parts) if part is Ellipsis]
-    if len(gaps) > 1 or len(parts) - len(gaps) > len(shape):
-        raise IndexError(f"too many indices for an image of {len(shape)} dimensions")
-    gap = gaps[0] if gaps else len(parts)
-    missing = len(shape) - (len(parts) - len(gaps))
-    parts[gap : gap + len(gaps)] = [slice(None)] * missing
-    wanted: list[range] = []
-    drop: list[Any] = []
-    for part, n in zip(parts, shape, strict=True):
-        if isinstance(part, slice):
-            wanted.append(range(*part.indices(n)))
-            drop.append(slice(None))
-            continue
-        at = operator.index(part)
-        if not -n <= at < n:
-            raise IndexError(f"index {at} is outside an axis of length {n}")
-        wanted.append(range(at % n, at % n + 1))
-        drop.append(0)
-    return wanted, tuple(drop)
-
-
-def _within(positions: range, start: int) -> slice:
-    """The slice that takes `positions` from an array that begins at `start`."""
-    first, last, step = positions[0] - start, positions[-1] - start, positions.step
-    if step > 0:
-        return slice(first, last + 1, step)
-    return slice(first, last - 1 if last > 0 else None, step)

@@ -3,10 +3,12 @@
 from carescope.trust.calibration import Calibration, calibration
 from carescope.trust.disagreement import disagreement
 from carescope.trust.disputed import best_agreed, most_disputed
-from carescope.trust.features import Features, features
+from carescope.trust.features import Features, features, noise_of
 from carescope.trust.fingerprint import Comparison, Fingerprint
 from carescope.trust.mixture import FAMILIES, cdf, fuse, interval, quantile
+from carescope.trust.noisy import Trend, trend, widened
 from carescope.trust.rescale import (
+    FACTORS,
     Coverage,
     Rescaling,
     Tally,
@@ -19,6 +21,7 @@ from carescope.trust.rescale import (
 from carescope.trust.samples import samples
 
 __all__ = [
+    "FACTORS",
     "FAMILIES",
     "Calibration",
     "Comparison",
@@ -27,6 +30,7 @@ __all__ = [
     "Fingerprint",
     "Rescaling",
     "Tally",
+    "Trend",
     "best_agreed",
     "calibration",
     "cdf",
@@ -38,8 +42,11 @@ __all__ = [
     "interval",
     "leave_one_out",
     "most_disputed",
+    "noise_of",
     "quantile",
     "rescaling",
     "samples",
     "tally",
+    "trend",
+    "widened",
 ]

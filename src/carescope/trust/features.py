@@ -12,7 +12,7 @@ import numpy.typing as npt
 from carescope.errors import InputError
 from carescope.image import Lazy
 from carescope.normalize import Affine
-from carescope.trust.describe import BLOCK_PX, GROUPS, describe
+from carescope.trust.describe import BLOCK_PX, GROUPS, NOTHING, describe
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,19 +57,13 @@ class Features:
     parts
         For each channel views of those quarters of the image that are not background, each in its
         own normalisation: what users would crop.
-    disagreement
-        How much the members of an ensemble differ over the image, on average, from 0 to 1; None
-        for a single network, or where it is not known.
     """
 
     whole: tuple[View, ...]
     parts: tuple[tuple[View, ...], ...]
-    disagreement: float | None = None
 
 
-def features(
-    image: Lazy, maps: Sequence[Affine | None], *, disagreement: float | None = None
-) -> Features:
+def features(image: Lazy, maps: Sequence[Affine | None]) -> Features:
     """Describe an image as a network sees it.
 
     At most 64 windows of 64 x 64 pixels, of a stack in 3 neighbouring planes each, are read,
@@ -82,8 +76,6 @@ def features(
         as the lowest grey level.
     maps
         For each channel what normalises it; None for one that is constant.
-    disagreement
-        Mean disagreement of an ensemble over the image, where it is known.
 
     Raises
     ------
@@ -91,10 +83,37 @@ def features(
         The image has other dimensions, another number of channels than maps, or is narrower
         than 16 pixels.
     """
-    shape = tuple(image.shape)
-    if len(shape) not in (3, 4) or shape[0] != len(maps):
+    _refuse_other(tuple(image.shape), len(maps))
+    whole, parts = [], []
+    for channel, one in enumerate(maps):
+        grid = _read(image, channel)
+        grid = np.zeros_like(grid) if one is None else one.apply(grid).astype(np.float64)
+        whole.append(_view(grid))
+        parts.append(tuple(_view(part) for part in _quarters(grid)))
+    return Features(tuple(whole), tuple(parts))
+
+
+def noise_of(image: Lazy, maps: Sequence[Affine]) -> tuple[float, ...]:
+    """The logarithm of the noise of each channel, in normalised units, from the same windows.
+
+    It is the root mean square of what changes from pixel to pixel both ways, the mask
+    [1 -1]^T [1 -1] / 2. Bright parts count as dim ones do. Parameters and errors are those of
+    `features`.
+    """
+    _refuse_other(tuple(image.shape), len(maps))
+    levels = []
+    for channel, one in enumerate(maps):
+        grid = one.apply(_read(image, channel)).astype(np.float64)
+        steps = np.diff(np.diff(grid, axis=-1), axis=-2) / 2
+        levels.append(0.5 * math.log((steps**2).mean() + NOTHING))
+    return tuple(levels)
+
+
+def _refuse_other(shape: tuple[int, ...], channels: int) -> None:
+    """Refuse what is no image of so many channels, or too small."""
+    if len(shape) not in (3, 4) or shape[0] != channels:
         raise InputError(
-            f"an image of shape {shape} is not {len(maps)} channels of a plane or stack",
+            f"an image of shape {shape} is not {channels} channels of a plane or stack",
             remedy="Give axes (C, Y, X) or (C, Z, Y, X)",
         )
     if min(shape[-2:]) < SMALLEST_SIDE_PX:
@@ -102,13 +121,6 @@ def features(
             f"{shape[-2]} x {shape[-1]} pixels are too few to tell what kind of image it is",
             remedy=f"Give at least {SMALLEST_SIDE_PX} x {SMALLEST_SIDE_PX} pixels",
         )
-    whole, parts = [], []
-    for channel, one in enumerate(maps):
-        grid = _read(image, channel)
-        grid = np.zeros_like(grid) if one is None else one.apply(grid).astype(np.float64)
-        whole.append(_view(grid))
-        parts.append(tuple(_view(part) for part in _quarters(grid)))
-    return Features(tuple(whole), tuple(parts), disagreement)
 
 
 def _read(image: Lazy, channel: int) -> Floats:

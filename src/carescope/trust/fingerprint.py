@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from carescope.trust.reasons import DISAGREE
 
 #: This share of images of the same kind is taken for another kind.
 FALSE_ALARMS = 1 / 50
-#: Disagreements are not told apart more finely than by this factor's logarithm.
-LEAST_SCATTER = 0.25
+#: Logarithms of disagreements are not told apart more finely than this.
+LEAST_SCATTER = 0.15
 #: Members that disagree less than this are taken to agree.
 FAINTEST = 1e-6
 #: Quarters stand for images where there are fewer of these.
@@ -60,7 +60,7 @@ class Fingerprint:
     channels
         One for each channel of the images.
     disagreement
-        The usual logarithm of an ensemble's mean disagreement over validation images, or None.
+        The usual logarithm of an ensemble's disagreement over an image, or None; see `knowing`.
     """
 
     channels: tuple[Channel, ...]
@@ -77,8 +77,7 @@ class Fingerprint:
         Parameters
         ----------
         images
-            One `features` an image, all with the same number of channels. `disagreement` is to be
-            given for validation images alone: on what it was trained on, an ensemble agrees.
+            One `features` an image, all with the same number of channels.
 
         Raises
         ------
@@ -94,12 +93,25 @@ class Fingerprint:
                 "have no common fingerprint",
                 remedy="Give images of the same channels",
             )
-        known = [i.disagreement for i in images if i.disagreement is not None]
-        logs = [np.log([max(d, FAINTEST)]) for d in known]
-        return cls(
-            tuple(_channel(images, c) for c in range(counts.pop())),
-            Usual.of(logs, LEAST_SCATTER) if logs else None,
-        )
+        return cls(tuple(_channel(images, c) for c in range(counts.pop())))
+
+    def knowing(self, validating: Sequence[float], training: Sequence[float] = ()) -> Fingerprint:
+        """The same, and how much the members of an ensemble usually disagree.
+
+        Parameters
+        ----------
+        validating, training
+            Mean disagreements, from 0 to 1, over images or parts of them that validated, at least
+            one, and over some that the members learnt from. Few images validate, so that both say
+            by how much images differ. On what they learnt from members may agree too well: where
+            they do, the images that validated alone tell the level.
+        """
+        held, known = (np.log(np.maximum(d, FAINTEST)) for d in (validating, training))
+        everything = np.concatenate([held, known])
+        own = np.concatenate([d - d.mean() for d in (held, known) if len(d)])
+        usual = Usual.of([np.array([d]) for d in own], LEAST_SCATTER)
+        level = max(float(held.mean()), float(everything.mean()))
+        return replace(self, disagreement=replace(usual, mean=level))
 
     def compare(self, image: Features) -> Comparison:
         """Compare another image.
@@ -115,18 +127,30 @@ class Fingerprint:
                 f"of {len(self.channels)}",
                 remedy="Give an image of the same channels",
             )
-        share = FALSE_ALARMS / (len(self.channels) + (self.disagreement is not None))
         found = []
         for number, (view, channel) in enumerate(zip(image.whole, self.channels, strict=True)):
             name = f"channel {number}: " if len(self.channels) > 1 else ""
-            found += [(score, name + why) for score, why in channel.excesses(view, share)]
-        if self.disagreement is not None and image.disagreement is not None:
-            usual, log = self.disagreement, math.log(max(image.disagreement, FAINTEST))
-            score = usual.score(log) / usual.score(usual.limit(share))
-            found.append((min(score, MOST), DISAGREE.format(ratio=math.exp(log - usual.mean))))
+            found += [(score, name + why) for score, why in channel.excesses(view, self._share)]
         found.sort(reverse=True)
         reasons = dict.fromkeys(why for score, why in found if score > 1)
         return Comparison(found[0][0], tuple(reasons))
+
+    def dispute(self, disagreement: float) -> Comparison:
+        """Compare an ensemble's mean disagreement over an image with what is usual.
+
+        It alarms only where there is more than usual, and never where it is not known what is.
+        """
+        usual, log = self.disagreement, math.log(max(disagreement, FAINTEST))
+        if usual is None:
+            return Comparison(0.0, ())
+        score = min(usual.score(log) / usual.score(usual.limit(self._share)), MOST)
+        reason = DISAGREE.format(ratio=math.exp(log - usual.mean))
+        return Comparison(score, (reason,) if score > 1 else ())
+
+    @property
+    def _share(self) -> float:
+        """The share of images of the kind that each comparison may take for another kind."""
+        return FALSE_ALARMS / (len(self.channels) + (self.disagreement is not None))
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain numbers, lists and dicts, about 5 kB a channel."""

@@ -8,7 +8,7 @@ from carescope.trust.describe import EDGES
 
 BLANK = "the image is blank: there is a single grey level"
 NOISE = "nothing rises above the noise: no light, or no sample?"
-DISAGREE = "the members of the ensemble disagree {ratio:.3g} times as much as on validation images"
+DISAGREE = "the members of the ensemble disagree {ratio:.2g} times as much as usual"
 TOGETHER = "{group}: no number stands out, but they do not go together as in training images"
 #: Fewer standard deviations than this are not worth a sentence of their own.
 NOTABLE = 1.5

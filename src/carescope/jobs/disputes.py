@@ -1,0 +1,143 @@
+"""How much the members of an ensemble disagree over an image, from a few small parts of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import predict, trust
+from carescope.grid import Grid
+from carescope.image import Image
+from carescope.model import Ensemble, Model
+from carescope.normalize import Affine
+from carescope.pairs import AcquiredPairs, LateralPairs, Pairs
+from carescope.pairs.regions import Region
+
+#: At most so many images that validate, and so many that train, tell what is usual.
+MOST_VALIDATING, MOST_TRAINING = 8, 12
+#: With fewer images, each part of them counts as one.
+FEW = 3
+#: Of a part of at least four times as many pixels, so many at its rim are not looked at.
+RIM_PX = 16
+
+Sums = npt.NDArray[np.float64]
+
+
+class Held(NamedTuple):
+    """A region of an image at one time point, axes CZYX, and what normalises the image."""
+
+    image: Image
+    maps: tuple[Affine, ...]
+    region: Region
+    grid: Grid | None = None
+
+
+def disagreement_over(
+    model: Model | Ensemble, image: Image, maps: Sequence[Affine], grid: Grid | None = None
+) -> float | None:
+    """How much the members of an ensemble disagree over an image.
+
+    Parameters
+    ----------
+    model
+        What is to restore it.
+    image
+        Axes YX or ZYX, with C, T or both. The middle of time is looked at.
+    maps
+        What normalises each channel.
+    grid
+        Where restored planes lie, if there are to be more than were recorded.
+
+    Returns
+    -------
+    float or None
+        The mean of D over up to four parts of the image, weighted with the brightness restored
+        there, 0 to 1. None for a single network, one without scales, or where nothing is bright.
+    """
+    if model.spread is None or len(model.members) < 2:
+        return None
+    frames = image.frames()
+    frame = frames[len(frames) // 2]
+    return _mean([_sums(model, seen) for seen in predict.glimpses(model, frame, maps, grid=grid)])
+
+
+def usual_disagreement(ensemble: Ensemble, made: Pairs) -> dict[str, Any]:
+    """The fingerprint of an ensemble, with what its members' disagreement usually is.
+
+    Parameters
+    ----------
+    ensemble
+        All of its members are learnt.
+    made
+        The pairs that they learnt from.
+
+    Returns
+    -------
+    dict
+        With the one key ``fingerprint``; empty without scales or a fingerprint, or where no image
+        that validates holds anything bright.
+    """
+    known = ensemble.facts.get("fingerprint")
+    if known is None or ensemble.spread is None:
+        return {}
+    validating, training = (_each(ensemble, some) for some in _held(made))
+    if not validating:
+        return {}
+    told = trust.Fingerprint.from_json(known).knowing(validating, training)
+    return {"fingerprint": told.to_json()}
+
+
+def _held(made: Pairs) -> tuple[list[Held], list[Held]]:
+    """Where the recorded images validate, and where they train."""
+    if isinstance(made, LateralPairs):
+        validating = [Held(s.stack, s.maps, s.validating, s.grid) for s in made.pool]
+        training = [Held(s.stack, s.maps, s.training, s.grid) for s in made.pool]
+    elif isinstance(made, AcquiredPairs):
+        validating, training = (
+            [Held(s.low, s.low_maps, s.region) for s in shots]
+            for shots in (made.validating, made.training)
+        )
+    else:
+        return [], []
+    return _spread(validating, MOST_VALIDATING), _spread(training, MOST_TRAINING)
+
+
+def _spread(some: list[Held], most: int) -> list[Held]:
+    """All of them, or so many evenly chosen."""
+    return [some[int(i)] for i in np.linspace(0, len(some) - 1, min(len(some), most)).round()]
+
+
+def _each(ensemble: Ensemble, some: Sequence[Held]) -> list[float]:
+    """The disagreement over each, or over each part of a few."""
+    found = []
+    for held in some:
+        rows, columns = held.region.rows, held.region.columns
+        parts = predict.glimpses(
+            ensemble, held.image, held.maps, grid=held.grid, rows=rows, columns=columns
+        )
+        sums = [_sums(ensemble, seen) for seen in parts]
+        found += [_mean([one]) for one in sums] if len(some) < FEW else [_mean(sums)]
+    return [value for value in found if value is not None]
+
+
+def _sums(model: Model | Ensemble, seen: npt.NDArray[np.float32]) -> Sums:
+    """The sum of weight times D, and of the weight, for each channel: (2, C)."""
+    outputs = np.stack([member.apply(seen)[0] for member in model.members])
+    rims = [slice(RIM_PX, -RIM_PX) if n >= 4 * RIM_PX else slice(None) for n in outputs.shape[2:]]
+    outputs = outputs[(slice(None), slice(None), *rims)]
+    channels = model.task.channels_out
+    means, scales = outputs[:, :channels], outputs[:, channels:]
+    differ = trust.disagreement(means, scales, family=str(model.spread))
+    weights = np.clip(means.mean(axis=0), 0, 1)
+    space = tuple(range(1, weights.ndim))
+    return np.stack([(weights * differ).sum(space), weights.sum(space)]).astype(np.float64)
+
+
+def _mean(parts: Sequence[Sums]) -> float | None:
+    """The mean of all parts together, of all channels in which something is bright."""
+    differ, weights = np.sum(parts, axis=0)
+    bright = weights > 0
+    return float((differ[bright] / weights[bright]).mean()) if bright.any() else None
