@@ -102,9 +102,64 @@ def test_films_of_volumes_are_scored_moment_by_moment(carescope, tmp_path):
     assert told["images"][1]["seg"] == pytest.approx(metrics.seg(truth[1], moved(truth[1])))
 
 
+def film():
+    """Cells that keep their number while they drift by a pixel a frame."""
+    cells = np.pad(labels(5, (60, 72)), 4)
+    return np.stack([np.roll(cells, step, axis=1) for step in range(4)])
+
+
+def renumbered(truth):
+    """The same cells, numbered anew in each frame, as a segmentation frame by frame does."""
+    draw = np.random.default_rng(0)
+    names = (np.append(0, 1 + draw.permutation(frame.max())) for frame in truth)
+    return np.stack([name[frame] for name, frame in zip(names, truth, strict=True)])
+
+
+def test_films_have_links(carescope, tmp_path):
+    truth = write(tmp_path / "truth.tif", film(), "TYX")
+    found = write(tmp_path / "found.tif", renumbered(film()).astype(np.uint16), "TYX")
+    ended = carescope("evaluate", found, truth, "--labels")
+    assert ended.code == 0, ended.err
+    lines = [line.split() for line in ended.out.splitlines()]
+    assert lines[3] == ["links", "true", "found", "matched", "recall", "precision", "F1"]
+    by_hand = metrics.tracking(film(), renumbered(film()))
+    assert lines[4][:4] == ["restored", *map(str, (by_hand.truth_links, by_hand.links,
+                                                   by_hand.matched))]  # fmt: skip
+    assert float(lines[4][6]) == pytest.approx(by_hand.f1, abs=1e-4)
+    assert by_hand.f1 < 0.5
+    linked = carescope("evaluate", found, truth, "--labels", "--track", "--json")
+    (row,) = json.loads(linked.out)["methods"]
+    assert row["link_recall"] == row["link_precision"] == row["link_f1"] == 1
+    assert row["links"] == by_hand.truth_links
+
+
+def test_what_is_segmented_is_linked(carescope, tmp_path):
+    truth = write(tmp_path / "truth.tif", film(), "TYX")
+    grey = write(tmp_path / "grey.tif", 100.0 * (film() > 0).astype(np.float32), "TYX")
+    ended = carescope("evaluate", grey, truth, "--segment", "components", "--json")
+    told = json.loads(ended.out)
+    (row,) = told["methods"]
+    assert row["seg"] == row["link_f1"] == 1
+    assert [image["timepoint"] for image in told["images"]] == [0, 1, 2, 3]
+
+
+def test_a_film_whose_objects_come_and_go_has_no_links(carescope, tmp_path):
+    frames = np.zeros((2, 40, 48), np.uint16)
+    frames[0, 5:9, 5:9] = 1
+    frames[1, 20:29, 20:29] = 2
+    place = write(tmp_path / "film.tif", frames, "TYX")
+    ended = carescope("evaluate", place, place, "--labels")
+    assert ended.out.splitlines()[-1].split() == ["restored", "0", "0", "0", "–", "–", "–"]
+    (row,) = json.loads(carescope("evaluate", place, place, "--labels", "--json").out)["methods"]
+    assert row["link_f1"] is None
+    assert row["seg"] == 1
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        (("--track",), "--track: is of no use here. Add --labels"),
+        (("--track", "--segment", "components"), "--track: is of no use here. Leave it out: what"),
         (("--labels", "--segment", "components"), "--labels: says that both"),
         (("--labels", "--baselines"), "--baselines: "),
         (("--labels", "--low", "x.tif"), "--low: is of no use here"),

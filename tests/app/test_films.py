@@ -120,3 +120,43 @@ def test_a_film_does_not_flicker(carescope, tmp_path, axes):
     np.testing.assert_array_equal(restored[0], restored[2])
     dark = still[1] < 60_000
     np.testing.assert_allclose(restored[1][dark], restored[0][dark], rtol=1e-4)
+
+
+def test_means_of_frames_are_restored(carescope, tmp_path):
+    """As if the means had been saved, and restored without the option."""
+    grey = film("TYX")
+    models.save(model(2, 1), tmp_path / "m")
+    save_as("ome", tmp_path / "film.ome.tif", "TYX", grey)
+    means = grey[:2].mean(axis=0, keepdims=True).astype(np.float32)
+    save_as("ome", tmp_path / "means.ome.tif", "TYX", np.concatenate([means, means]))
+    for name, more in (("film", ("--average", 2)), ("means", ("--timepoint", 0))):
+        out = tmp_path / f"{name}_out.tif"
+        ended = carescope(
+            "restore", tmp_path / "m", tmp_path / f"{name}.ome.tif", "--out", out, *more
+        )
+        assert ended.code == 0, ended.err
+        assert ("left out" in ended.err) == (name == "film")
+    found = read.open(tmp_path / "film_out.tif", axes="TYX")
+    expected = read.open(tmp_path / "means_out.tif")
+    assert (found.axes, found.shape) == ("TYX", (1, LENGTHS["Y"], LENGTHS["X"]))
+    assert found.voxel_um == expected.voxel_um
+    np.testing.assert_allclose(found.array()[0], expected.array(), rtol=1e-6)
+    with tifffile.TiffFile(tmp_path / "film_out.tif") as file:
+        assert "every 2 frames" in file.ome_metadata
+
+
+def test_means_need_frames(carescope, tmp_path):
+    models.save(model(2, 1), tmp_path / "m")
+    for axes, more in (("YX", ()), ("TYX", ("--timepoint", 0)), ("TYX", ())):
+        save_as("ome", tmp_path / "film.ome.tif", axes, film(axes))
+        command = (
+            "restore",
+            tmp_path / "m",
+            tmp_path / "film.ome.tif",
+            "--out",
+            tmp_path / "o.tif",
+        )
+        ended = carescope(*command, "--average", 4, *more)
+        assert ended.code == 3
+        assert "means of 4 are asked for" in ended.err
+        assert not (tmp_path / "o.tif").exists()

@@ -18,8 +18,8 @@ FEW = ("--batch-size", "2", "--patch-px", "32", "--precision", "float32", "--ste
 @pytest.fixture
 def scene(tmp_path):
     """The example, small."""
-    text = EXAMPLE.read_text().replace("[256, 256]", "[64, 64]")
-    (tmp_path / "tubes.yaml").write_text(text + "\nfields: 2\n")
+    text = EXAMPLE.read_text().replace("[256, 256]", "[64, 64]").replace("fields: 256", "fields: 2")
+    (tmp_path / "tubes.yaml").write_text(text)
     return tmp_path / "tubes.yaml"
 
 
@@ -43,6 +43,9 @@ def test_train_and_restore(carescope, scene, tmp_path):
     ended = carescope("restore", model, *other)
     assert (ended.code, "pixels of 0.1 um" in ended.err) == (3, True)
     assert carescope("restore", model, *other, "--force").code == 0
+    tiff.save(tmp_path / "unknown.tif", Image(grey, "YX"))
+    ended = carescope("restore", model, tmp_path / "unknown.tif", "--out", tmp_path / "q.tif")
+    assert (ended.code, "does not say how large" in ended.err) == (0, True)
 
 
 @pytest.mark.parametrize(

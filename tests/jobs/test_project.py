@@ -79,7 +79,9 @@ def test_a_film_of_stacks_becomes_a_film_of_surfaces(learnt):
 def test_cares_own_network_and_scales_and_members(one_thread):
     images = [folded(seed)[:2] for seed in range(2)]
     for options in ({"network": "care", "patch_px": 32}, {"loss": "laplace"}):
-        learnt = job.learn_pairs(images, recipe(**options), kind="project", members=2).model
+        learnt = job.learn_pairs(
+            images, recipe(steps=1, **options), kind="project", members=2
+        ).model
         restored = predict.restore(learnt, images[0][0])
         assert restored.mean.shape == (96, 112)
         assert (restored.disagreement is not None) == ("loss" in options)

@@ -106,6 +106,15 @@ def test_in_2d_and_3d(changes, space):
     assert one.planes == (32 if len(space) == 3 else 1)
 
 
+def test_an_empty_field_is_dark():
+    """Nothing stained, nothing that shines by itself: no light, rather than no numbers."""
+    nothing = {"length_per_px3": 1e-9, "length_px": 300, "background": 0, "width_px": 2}
+    scene = Scene.of(SMALL | {"settings": nothing, "autofluorescence": [0, 0]})
+    fields = [scene.field(0, number) for number in range(8)]
+    assert any(not field.light.any() for field in fields)
+    assert all(np.isfinite(field.light).all() for field in fields)
+
+
 def test_a_target_can_be_less_sharp_than_the_phantom(tubes):
     wide = made({"sharp_um": 0.2})
     assert wide.batch(0)[1].max() < 0.8 * tubes.batch(0)[1].max()
@@ -126,6 +135,10 @@ def test_a_target_can_be_less_sharp_than_the_phantom(tubes):
         ({"phantom": "tissue", "settings": {}, "shape": [48, 48, 48]}, "channels"),
         ({"gain": 0}, "gain = 0"),
         ({"voxel_um": "wide"}, "voxel_um"),
+        ({"voxel_um": 0}, "pixels are square"),
+        ({"voxel_um": [0.1, 0.05, 0.06]}, "pixels are square"),
+        ({"settings": {"persistence_px": 0}}, "is a knot"),
+        ({"na": 2.0}, "na: an aperture of 2"),
         ({"fields": 1}, "fields = 1"),
     ],
 )
@@ -133,6 +146,7 @@ def test_an_impossible_scene_is_refused_by_name(changes, said):
     with pytest.raises(UsageError) as refusal:
         Scene.of({k: v for k, v in (SMALL | changes).items() if v is not None}, "tubes.yaml")
     assert said in str(refusal.value)
+    assert "tubes.yaml" in str(refusal.value)
 
 
 def test_what_is_missing_is_named():

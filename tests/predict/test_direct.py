@@ -137,3 +137,25 @@ def test_more_memory_makes_larger_blocks_and_all_cover_the_image():
             counts.append(len(blocks))
         assert counts == sorted(counts, reverse=True)
         assert counts[0] > counts[-1]
+
+
+@pytest.mark.parametrize(
+    ("voxel_um", "said"),
+    [
+        ((0.5, 0.1, 0.1), None),
+        ((0.9, 0.1, 0.1), "planes every 0.9 um"),
+        ((0.5, 0.2, 0.2), "pixels of 0.2 um"),
+        (None, None),
+    ],
+)
+def test_a_simulated_world_has_voxels_of_its_own(voxel_um, said):
+    m = model(3)
+    task = m.task.model_copy(update={"step_um": 0.5, "pixel_um": 0.1})
+    m = Model(m.network, m.architecture, m.recipe, task)
+    stack = Image(image("ZYX").array(), "ZYX", voxel_um)
+    if said is None:
+        assert predict.outline(m, stack).shape == stack.shape
+        return
+    with pytest.raises(InputError, match=said):
+        predict.outline(m, stack)
+    assert predict.outline(m, stack, force=True).shape == stack.shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,10 @@ from carescope.app import (
 from carescope.app import options as o
 from carescope.app.given import command_line, open_given, print_facts
 from carescope.errors import CarescopeError, OutOfMemoryError
+
+if TYPE_CHECKING:
+    from carescope.image import Image
+    from carescope.model import Ensemble, Model
 
 INTERRUPTED = 130
 
@@ -153,6 +157,10 @@ def demo(given: dict[str, Any]) -> None:
             o.option(bool, "Write also in which plane a projected surface was.", "--height"),
             False,
         ),
+        "average": (
+            o.option(int, "Restore the mean of every so many frames of a film.", min=1),
+            1,
+        ),
         "strict": (
             o.option(bool, "Refuse images unlike those of the training (exit code 7).", "--strict"),
             False,
@@ -174,7 +182,7 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.jobs.inputs import find_images
     from carescope.jobs.outputs import outputs
     from carescope.model import load
-    from carescope.predict import check_projects, outline
+    from carescope.predict import check_projects
 
     model = load(given["model"])
     if given["spread"]:
@@ -182,18 +190,11 @@ def restore(given: dict[str, Any]) -> None:
     if given["height"]:
         check_projects(model)
     sources, dtype, overwrite = find_images(given["stacks"]), given["dtype"], given["overwrite"]
-    members = len(model.members) if given["spread"] else 0
+    members, average = len(model.members) if given["spread"] else 0, given["average"]
     targets = outputs(
         sources, given["out"], dtype, members=members, height=given["height"], overwrite=overwrite
     )
-    opened = [
-        open_given(
-            given | {"stack": path},
-            lambda image: outline(model, image, force=given["force"]),
-            stacks_only=model.task.kind == "isotropic",
-        )
-        for path in sources
-    ]
+    opened = [_open_film(given | {"stack": path}, model) for path in sources]
     with Watch(quiet=given["as_json"]) as watch:
         for stack, warnings in opened:
             for warning in warnings:
@@ -209,7 +210,8 @@ def restore(given: dict[str, Any]) -> None:
             force=given["force"],
             strict=given["strict"],
             memory_bytes=given["memory"],
-            provenance={"command": command_line()},
+            provenance={"command": command_line()}
+            | ({"averaged": f"every {average} frames"} if average > 1 else {}),
             watch=watch.restoring,
         )
         for warning in (said for one in written for said in one.warnings):
@@ -228,6 +230,21 @@ def restore(given: dict[str, Any]) -> None:
         return
     for row in done:
         print_facts(row, as_json=False)
+
+
+def _open_film(given: dict[str, Any], model: Model | Ensemble) -> tuple[Image, list[str]]:
+    """Open an image that suits the model, the frames of a film averaged as was asked for."""
+    from carescope.jobs.averaged import averaged
+    from carescope.predict import outline
+
+    average = given["average"]
+    stack, warnings = open_given(
+        given,
+        lambda film: outline(model, averaged(film, average)[0], force=given["force"]),
+        stacks_only=model.task.kind == "isotropic",
+    )
+    stack, left_out = averaged(stack, average)
+    return stack, [*warnings, *left_out]
 
 
 app.command()(comparison.evaluate)

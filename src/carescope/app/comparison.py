@@ -42,6 +42,10 @@ SCORES = ("nrmse", "ssim", "psnr_db")
             ),
             None,
         ),
+        "track": (
+            o.option(bool, "With --labels of films: link objects over time first.", "--track"),
+            False,
+        ),
         "iou": (
             o.option(float | None, "With these: from which overlap objects match; 0.5 without."),
             None,
@@ -91,6 +95,7 @@ def _objects(given: dict[str, Any]) -> None:
             given["truth"],
             segmentation=given["segment"],
             low=given["low"],
+            track=given["track"],
             iou=0.5 if given["iou"] is None else given["iou"],
             axes=given["axes"],
             say=watch.say,
@@ -106,6 +111,20 @@ def _objects(given: dict[str, Any]) -> None:
         counts = "".join(f"{row[count]:>9}" for count in ("truth_objects", "objects", "matched"))
         share = f"({row['unmatched_fraction']:.1%})"
         print(f"{name:<{width}}{row['seg']:>9.4f}{counts}{row['missed']:>8}{share:>8}")
+    if "links" in rows[0]:
+        _print_links(names, rows)
+
+
+def _print_links(names: list[str], rows: list[dict[str, Any]]) -> None:
+    """Of films: links from frame to frame, and which were found."""
+    width = max(len("links"), *map(len, names))
+    heads = ("true", "found", "matched", "recall", "precision", "F1")
+    print(f"\n{'links':<{width}}" + "".join(f"{head:>10}" for head in heads))
+    for name, row in zip(names, rows, strict=True):
+        counts = "".join(f"{row[count]:>10}" for count in ("truth_links", "links", "matched_links"))
+        shares = (row[f"link_{share}"] for share in ("recall", "precision", "f1"))
+        said = "".join(f"{'–' if share is None else f'{share:.4f}':>10}" for share in shares)
+        print(f"{name:<{width}}{counts}{said}")
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -135,13 +154,15 @@ def _check_objects(given: dict[str, Any]) -> None:
             remedy="Leave out one of the two",
         )
     unused = {
+        "--track": given["track"] and not labels,
         "--baselines": given["baselines"] and (labels or segment),
         "--low": given["low"] is not None and labels,
         "--iou": given["iou"] is not None and not (labels or segment),
     }
+    linked = "Leave it out: what is segmented is linked anyway" if segment else "Add --labels"
+    remedies = {"--iou": "Add --labels or --segment", "--track": linked}
     for name in (name for name, wrong in unused.items() if wrong):
-        remedy = "Add --labels or --segment" if name == "--iou" else "Leave it out"
-        raise UsageError("is of no use here", where=name, remedy=remedy)
+        raise UsageError("is of no use here", where=name, remedy=remedies.get(name, "Leave it out"))
 
 
 def _without_infinity(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 from carescope import metrics
@@ -18,6 +17,7 @@ Real = npt.NDArray[Any]
 Segmentation = Literal["components", "watershed"]
 
 COUNTS = ("truth_objects", "objects", "matched", "missed", "spurious")
+LINKS = ("truth_links", "links", "matched_links")
 
 
 def compare_objects(
@@ -26,11 +26,12 @@ def compare_objects(
     *,
     segmentation: Segmentation | None = None,
     low: Path | None = None,
+    track: bool = False,
     iou: float = 0.5,
     axes: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, list[Row]]:
-    """SEG and matching of objects against those of label images.
+    """SEG and matching of objects against those of label images; of films, links as well.
 
     Parameters
     ----------
@@ -42,6 +43,9 @@ def compare_objects(
         ``"watershed"``, with holes filled and clumps cut.
     low
         With a segmentation: what `found` was restored from; segmented and scored alike.
+    track
+        Whether objects of `found` are linked over time by their overlap first, as those of a
+        segmentation always are; without it a number is taken for one object in all frames.
     iou
         From which intersection over union on two objects match.
     axes
@@ -53,7 +57,9 @@ def compare_objects(
     -------
     dict of two lists of rows
         ``methods``: SEG as a mean over all objects of all images, as the Cell Tracking Challenge
-        has it, counts in all, and the share of missed objects; ``images``: one by one.
+        has it, counts in all, and the share of missed objects; of films also links, counted over
+        all frames, and how well they were found (see `carescope.metrics.tracking`); ``images``:
+        one by one.
 
     Raises
     ------
@@ -72,30 +78,50 @@ def compare_objects(
     paths = {"restored": found, "truth": truth} | ({"input": low} if low else {})
     fields = open_fields(paths, axes)
     rows: list[Row] = []
+    films: list[Row] = []
     for number, field in enumerate(fields):
         say(f"comparing image {number + 1} of {len(fields)}")
         for role in ("input", "restored"):
             if role in field:
-                rows += _scored(role, field, segmentation, iou)
-    return {"methods": _pooled(rows), "images": rows}
+                images, links = _scored(role, field, segmentation, track, iou)
+                rows += images
+                films += links
+    return {"methods": _pooled(rows, films), "images": rows}
 
 
-def _scored(role: str, field: Field, segmentation: Segmentation | None, iou: float) -> list[Row]:
-    """The scores of one image of a field, at every channel and time point."""
+def _scored(
+    role: str, field: Field, segmentation: Segmentation | None, track: bool, iou: float
+) -> tuple[list[Row], list[Row]]:
+    """The scores of one image of a field, at every channel and time point; and of its films."""
     truth, image = field["truth"], field[role]
-    rows = []
-    for channel, moment in np.ndindex(truth.size("C"), truth.size("T")):
-        row: Row = {"file": name_of(Path(image.source or "array"))}
+    rows: list[Row] = []
+    films: list[Row] = []
+    for channel in range(truth.size("C")):
+        row: Row = {"file": name_of(Path(image.source or "array")), "name": role}
         row |= {"channel": channel_name(truth, channel)} if truth.size("C") > 1 else {}
-        row |= {"timepoint": moment} if truth.size("T") > 1 else {}
-        true, labels = part_of(truth, channel, moment), part_of(image, channel, moment)
+        tracked: Real | None = None
         try:
-            if segmentation is not None:
-                labels = _segmented(labels, segmentation, image)
-            rows.append(row | {"name": role} | _scores(true, labels, iou))
+            labels: Iterable[Real] = _frames(image, channel, segmentation)
+            film = truth.size("T") > 1
+            if film and (track or segmentation is not None):
+                labels = tracked = metrics.track(labels)
+            for moment, pair in enumerate(zip(_frames(truth, channel), labels, strict=True)):
+                rows.append(row | ({"timepoint": moment} if film else {}) | _scores(*pair, iou))
+            if film:
+                again = _frames(image, channel) if tracked is None else tracked
+                links = metrics.tracking(_frames(truth, channel), again, iou=iou)
+                counts = (links.truth_links, links.links, links.matched)
+                films.append(row | dict(zip(LINKS, counts, strict=True)))
         except InputError as error:
             raise InputError(error.what, where=image.source, remedy=error.remedy) from error
-    return rows
+    return rows, films
+
+
+def _frames(image: Image, channel: int, segmentation: Segmentation | None = None) -> Iterator[Real]:
+    """Label images of a film one by one, so that it need not fit into memory."""
+    for moment in range(image.size("T")):
+        part = part_of(image, channel, moment)
+        yield part if segmentation is None else _segmented(part, segmentation, image)
 
 
 def _scores(truth: Real, labels: Real, iou: float) -> Row:
@@ -122,8 +148,8 @@ def _segmented(grey: Real, segmentation: Segmentation, image: Image) -> Real:
     return metrics.watershed(grey, level, spacing=spacing)
 
 
-def _pooled(rows: Sequence[Row]) -> list[Row]:
-    """One row for each role and channel, over all objects."""
+def _pooled(rows: Sequence[Row], films: Sequence[Row]) -> list[Row]:
+    """One row for each role and channel, over all objects and all links."""
     grouped: dict[tuple[Any, str], list[Row]] = {}
     for row in rows:
         grouped.setdefault((row.get("channel"), row["name"]), []).append(row)
@@ -139,5 +165,18 @@ def _pooled(rows: Sequence[Row]) -> list[Row]:
         total = sum(row["seg"] * row["truth_objects"] for row in group if row["truth_objects"])
         mean: Row = {"channel": channel} if channel is not None else {}
         mean |= {"name": name, "seg": total / objects} | sums
-        pooled.append(mean | {"unmatched_fraction": sums["missed"] / objects})
+        mean |= {"unmatched_fraction": sums["missed"] / objects}
+        counted = [f for f in films if (f.get("channel"), f["name"]) == (channel, name)]
+        pooled.append(mean | (_links(counted) if counted else {}))
     return pooled
+
+
+def _links(films: Sequence[Row]) -> Row:
+    """Links of all films together; shares are absent where there is nothing to divide by."""
+    counts = {count: sum(film[count] for film in films) for count in LINKS}
+    true, found, matched = counts.values()
+    return counts | {
+        "link_recall": matched / true if true else None,
+        "link_precision": matched / found if found else None,
+        "link_f1": 2 * matched / (true + found) if true + found else None,
+    }

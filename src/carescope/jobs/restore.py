@@ -121,7 +121,7 @@ def restore_file(
         check_output(path, dtype, overwrite=overwrite, ours=ours)
     work = _work(model, stack, out, extra, dtype, force=force, provenance=provenance)
     maps = tuple(maps or resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles))
-    warnings = check_familiar(model, stack, maps, strict=strict)
+    warnings = [*_unknown_pixels(model, stack), *check_familiar(model, stack, maps, strict=strict)]
     if is_zarr(out):
         clipped, said = resumed.restore(
             work, maps=maps, memory_bytes=memory_bytes, overwrite=overwrite, watch=watch
@@ -151,6 +151,17 @@ def _work(
         told = facts | {"values": _meaning(name, model)}
         layers[name] = resumed.Layer(path, "float32", told)
     return resumed.Work(model, stack, there, layers)
+
+
+def _unknown_pixels(model: Model | Ensemble, stack: Image) -> list[str]:
+    """That nobody knows whether pixels are as large as those a model was simulated for."""
+    pixel_um = model.task.pixel_um
+    if model.task.kind != "denoise" or pixel_um is None or stack.voxel_um is not None:
+        return []
+    return [
+        f"The model was made for pixels of {pixel_um:.4g} um, and the file does not say how large "
+        "its are; --voxel-um tells."
+    ]
 
 
 def _into_tiff(

@@ -1,7 +1,9 @@
 """Arrays in, numbers out: how close a restoration is, how sharp, and what can be found in it."""
 
 from carescope.metrics.correlation import RingCorrelation, fourier_ring_correlation
+from carescope.metrics.links import Tracking, track, tracking
 from carescope.metrics.objects import Matching, matching, seg
+from carescope.metrics.outlines import best_cells, cells
 from carescope.metrics.restoration import (
     evaluate,
     match,
@@ -21,7 +23,10 @@ __all__ = [
     "Place",
     "RingCorrelation",
     "ScaledError",
+    "Tracking",
+    "best_cells",
     "best_threshold",
+    "cells",
     "components",
     "evaluate",
     "fourier_ring_correlation",
@@ -40,5 +45,7 @@ __all__ = [
     "ssim",
     "strongest",
     "strongest_errors",
+    "track",
+    "tracking",
     "watershed",
 ]

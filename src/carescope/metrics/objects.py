@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from carescope.axes import describe_shape
 from carescope.errors import InputError, UsageError
-
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from carescope.metrics.overlap import overlap_of
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ def seg(truth_labels: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     ----------
     M. Maška et al., Bioinformatics 30, 2014, doi:10.1093/bioinformatics/btu080.
     """
-    overlap = _overlap(truth_labels, labels)
+    overlap = overlap_of(truth_labels, labels)
     if not len(overlap.truth_sizes):
         raise InputError(
             "the truth has no objects: it is 0 everywhere",
@@ -128,10 +123,8 @@ def matching(truth_labels: npt.ArrayLike, labels: npt.ArrayLike, *, iou: float =
     """
     if not 0 < iou <= 1:
         raise UsageError(f"iou is {iou:g}", remedy="Give --iou above 0 and at most 1, such as 0.5")
-    overlap = _overlap(truth_labels, labels)
-    values = overlap.iou()
-    kept = values >= iou
-    found = _partners(overlap.row[kept], overlap.column[kept], values[kept])
+    overlap = overlap_of(truth_labels, labels)
+    found = overlap.iou()[overlap.matched(iou)]
     return Matching(
         iou,
         len(overlap.truth_sizes),
@@ -139,90 +132,3 @@ def matching(truth_labels: npt.ArrayLike, labels: npt.ArrayLike, *, iou: float =
         len(found),
         float(found.mean()) if len(found) else float("nan"),
     )
-
-
-@dataclass(frozen=True)
-class _Overlap:
-    """Voxels of each object, and for each pair that touches, what it shares."""
-
-    truth_sizes: Integers
-    sizes: Integers
-    row: Integers
-    column: Integers
-    shared: Integers
-
-    def iou(self) -> Floats:
-        union = self.truth_sizes[self.row] + self.sizes[self.column] - self.shared
-        return np.asarray(self.shared / union)
-
-
-def _overlap(truth_labels: npt.ArrayLike, labels: npt.ArrayLike) -> _Overlap:
-    truth, found = _whole(truth_labels, "the truth"), _whole(labels, "what was found")
-    if truth.shape != found.shape:
-        raise InputError(
-            f"the truth is {describe_shape(truth.shape)}, but the labels "
-            f"{describe_shape(found.shape)}",
-            remedy="Crop or resample one so that both show the same pixels",
-        )
-    inside = (truth > 0) | (found > 0)
-    rows, row = np.unique(truth[inside], return_inverse=True)
-    columns, column = np.unique(found[inside], return_inverse=True)
-    pairs, counts = np.unique(row * len(columns) + column, return_counts=True)
-    row, column = np.divmod(pairs, max(len(columns), 1))
-    truth_sizes = np.bincount(row, counts, len(rows)).astype(np.int64)
-    sizes = np.bincount(column, counts, len(columns)).astype(np.int64)
-    # Background comes first where it is there at all.
-    no_row, no_column = int(0 in rows[:1]), int(0 in columns[:1])
-    both = (row >= no_row) & (column >= no_column)
-    return _Overlap(
-        truth_sizes[no_row:],
-        sizes[no_column:],
-        row[both] - no_row,
-        column[both] - no_column,
-        counts[both].astype(np.int64),
-    )
-
-
-def _partners(row: Integers, column: Integers, values: Floats) -> Floats:
-    """The overlaps of the largest matching, group by group of objects that could be partners."""
-    from scipy.optimize import linear_sum_assignment
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if not len(row):
-        return values
-    height, width = int(row.max()) + 1, int(column.max()) + 1
-    graph = coo_array((values, (row, height + column)), shape=(height + width,) * 2)
-    group = connected_components(graph, directed=False)[1][row]
-    order = np.argsort(group, kind="stable")
-    found = []
-    for part in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
-        if len(part) == 1:
-            found.append(values[part])
-            continue
-        (rows, r), (columns, c) = (np.unique(i[part], return_inverse=True) for i in (row, column))
-        gain = np.zeros((len(rows), len(columns)))
-        # One pair more is worth more than any overlap, which is at most 1 a pair.
-        gain[r, c] = values[part] + len(part)
-        chosen = gain[linear_sum_assignment(gain, maximize=True)]
-        found.append(chosen[chosen > 0] - len(part))
-    return np.concatenate(found)
-
-
-def _whole(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
-    """A label image as integers; floats that hold whole numbers are taken for such."""
-    array: npt.NDArray[Any] = np.asarray(values)
-    if array.dtype.kind not in "buif" or array.size == 0:
-        raise InputError(
-            f"{name} has no numbers in it: {array.dtype}, {array.size} values",
-            remedy="Give label images: a whole number for each object, 0 for background",
-        )
-    sound = array.dtype.kind in "bu" or bool(np.all(array >= 0))
-    if not sound or (array.dtype.kind == "f" and not np.all(array == np.rint(array))):
-        raise InputError(
-            f"{name} is no label image: {array.min():g} to {array.max():g}, "
-            f"{'not all whole numbers' if array.dtype.kind == 'f' else 'some below 0'}",
-            remedy="Give a whole number for each object and 0 for background; "
-            "--segment segments an image first",
-        )
-    return array.astype(np.int64) if array.dtype.kind in "bf" else array

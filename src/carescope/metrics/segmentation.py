@@ -6,7 +6,7 @@ chosen by a rule, or on other images (`best_threshold`), never by hand for each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,6 @@ def watershed(
     P. Soille, IEEE Trans. Pattern Anal. Mach. Intell. 13, 1991, doi:10.1109/34.87344.
     """
     from scipy import ndimage
-    from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed as flooded
 
     if not depth > 0:
@@ -141,16 +140,10 @@ def watershed(
     if mask.all():
         return np.ones(mask.shape, np.int32)
     distance = ndimage.distance_transform_edt(mask, sampling=spacing)
-    # Cut down by `depth` and grown again below itself, a distance is flat wherever its maxima
-    # are less than `depth` above the pass between them.
     # The background lies so deep that no part, however thin, is flattened into it.
+    peaks = tops(np.where(mask, distance, -depth - 1), depth)
     everywhere = np.ones((3,) * mask.ndim, bool)
-    relief = np.where(mask, distance, -depth - 1)
-    flat = reconstruction(  # type: ignore[no-untyped-call]
-        relief - depth, relief, footprint=everywhere
-    )
-    tops = local_maxima(flat)  # type: ignore[no-untyped-call]
-    seeds, _ = ndimage.label(tops & mask, everywhere)
+    seeds, _ = ndimage.label(peaks & mask, everywhere)
     found = flooded(  # type: ignore[no-untyped-call]
         -distance, seeds, connectivity=everywhere, mask=mask
     )
@@ -178,19 +171,46 @@ def best_threshold(
     InputError
         There are no images.
     """
+    check_examples(images, truths)
+    values = np.concatenate([np.ravel(image) for image in images])
+    tried = np.unique(np.percentile(values, 100 * (1 - np.geomspace(0.5, 1e-3, count))))
+
+    def score(threshold: float) -> float:
+        return mean_seg(
+            lambda image: components(image, threshold, least_px=least_px), images, truths
+        )
+
+    return float(max(tried, key=score))
+
+
+def check_examples(images: Sequence[Real], truths: Sequence[Real]) -> None:
+    """Refuse to choose anything on no images, or on such without labels."""
     if not len(images) or len(images) != len(truths):
         raise InputError(
             f"there are {len(images)} images and {len(truths)} label images",
             remedy="Give a label image for each image, and one at least",
         )
-    values = np.concatenate([np.ravel(image) for image in images])
-    tried = np.unique(np.percentile(values, 100 * (1 - np.geomspace(0.5, 1e-3, count))))
 
-    def score(threshold: float) -> float:
-        found = (components(image, threshold, least_px=least_px) for image in images)
-        return float(np.mean([seg(t, f) for t, f in zip(truths, found, strict=True)]))
 
-    return float(max(tried, key=score))
+def mean_seg(
+    segment: Callable[[Real], Labels], images: Sequence[Real], truths: Sequence[Real]
+) -> float:
+    """The mean SEG of images, segmented alike."""
+    return float(np.mean([seg(t, segment(i)) for i, t in zip(images, truths, strict=True)]))
+
+
+def tops(relief: npt.NDArray[np.float64], depth: float) -> npt.NDArray[np.bool_]:
+    """Maxima that rise at least `depth` above the pass to a higher one."""
+    from skimage.morphology import local_maxima, reconstruction
+
+    # Cut down by `depth` and grown again below itself, a relief is flat wherever its maxima are
+    # less than `depth` above the pass between them.
+    everywhere = np.ones((3,) * relief.ndim, bool)
+    flat = reconstruction(  # type: ignore[no-untyped-call]
+        relief - depth, relief, footprint=everywhere
+    )
+    found: npt.NDArray[np.bool_] = local_maxima(flat)  # type: ignore[no-untyped-call]
+    return found.astype(bool)
 
 
 def _maxima(values: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from carescope import phantoms, rng
-from carescope.errors import UsageError
+from carescope.errors import CarescopeError, UsageError
 from carescope.image import VoxelSize
 from carescope.phantoms.texture import slabs
 from carescope.physics.blur import blur
@@ -23,6 +24,9 @@ Range = tuple[float, float]
 
 SIGMA_PER_FWHM = 1 / 2.3548
 SETTING = float | int | bool | tuple[float, ...]
+# Pixels whose sides differ by less are square.
+SQUARE_WITHIN = 0.01
+LEAST_PX = 32
 
 
 class Sight(NamedTuple):
@@ -48,7 +52,8 @@ class Scene(BaseModel):
     shape
         Rows and columns of a field, or planes, rows and columns; the network sees the same axes.
     voxel_um
-        Pixel size of the images that are to be restored: one number, or z, y and x.
+        Pixel size of the images that are to be restored: one number, or z, y and x, of which the
+        last two are equal.
     psf
         ``gaussian``, ``widefield``, ``confocal``, ``twophoton`` or ``lightsheet``, with `na`,
         `na_illum`, `wavelength_um`, `refractive_index` or `sigma_um` as it needs.
@@ -93,18 +98,35 @@ class Scene(BaseModel):
     autofluorescence: Range = (0.0, 0.3)
     fields: int = Field(64, ge=2, le=10_000)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.phantom not in phantoms.KINDS:
-            known = ", ".join(phantoms.KINDS)
-            raise ValueError(f"there is no phantom {self.phantom!r}; choose one of {known}")
-        if len(self.shape) not in (2, 3) or min(self.shape) < 32:
-            raise ValueError("shape needs 2 or 3 lengths of at least 32 pixels")
-        for name in ("photons", "frames", "autofluorescence"):
-            low, high = getattr(self, name)
-            if not (0 if name == "autofluorescence" else 1e-3) <= low <= high:
-                raise ValueError(f"{name} = ({low:g}, {high:g}) does not rise from above 0")
-        return self
+    @field_validator("phantom")
+    @classmethod
+    def _known(cls, phantom: str) -> str:
+        if phantom not in phantoms.KINDS:
+            raise ValueError(f"there is no phantom {phantom!r}; choose {', '.join(phantoms.KINDS)}")
+        return phantom
+
+    @field_validator("shape")
+    @classmethod
+    def _large(cls, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) not in (2, 3) or min(shape) < LEAST_PX:
+            raise ValueError(f"2 or 3 lengths of at least {LEAST_PX} pixels are needed")
+        return shape
+
+    @field_validator("voxel_um")
+    @classmethod
+    def _square(cls, voxel_um: float | VoxelSize) -> float | VoxelSize:
+        z, y, x = voxel_um if isinstance(voxel_um, tuple) else (voxel_um,) * 3
+        if not min(z, y, x) > 0 or abs(y / x - 1) > SQUARE_WITHIN:
+            raise ValueError("pixels are square, and larger than 0")
+        return voxel_um
+
+    @field_validator("photons", "frames", "autofluorescence")
+    @classmethod
+    def _rising(cls, values: Range, info: ValidationInfo) -> Range:
+        least = 0 if info.field_name == "autofluorescence" else 1e-3
+        if not least <= values[0] <= values[1]:
+            raise ValueError(f"({values[0]:g}, {values[1]:g}) does not rise from above 0")
+        return values
 
     @classmethod
     def of(cls, values: dict[str, Any], where: str = "scene") -> Scene:
@@ -119,7 +141,12 @@ class Scene(BaseModel):
         scene = validated(cls, values, where, str)
         try:
             world = scene.world(0)
-            scene.point_spread()
+            _ = scene.point_spread
+        except CarescopeError as error:
+            key = (error.where or "").removeprefix("--").replace("-", "_")
+            raise UsageError(
+                f"{key}: {error.what}" if key else error.what, where=where, remedy=error.remedy
+            ) from None
         except TypeError as error:
             raise UsageError(
                 f"settings: {error}",
@@ -143,14 +170,14 @@ class Scene(BaseModel):
     @property
     def spacing_um(self) -> VoxelSize:
         """Voxel size (z, y, x)."""
-        if isinstance(self.voxel_um, tuple):
-            return self.voxel_um
-        return (self.voxel_um, self.voxel_um, self.voxel_um)
+        one = self.voxel_um
+        return one if isinstance(one, tuple) else (one, one, one)
 
     def world(self, seed: int) -> phantoms.Phantom:
         """The structures of one field."""
         return phantoms.KINDS[self.phantom](self.shape, seed, **self.settings)  # type: ignore[arg-type]
 
+    @cached_property
     def point_spread(self) -> PSF:
         """The optics, on the voxels of a field."""
         return named(
@@ -181,11 +208,11 @@ class Scene(BaseModel):
         whole = sharp.reshape(haze.box).copy()
         for slab in slabs(haze.box):
             whole[slab] += haze.planes(slab)
-        light = self._seen(whole.reshape(sharp.shape), self.point_spread())
+        light = self._seen(whole.reshape(sharp.shape), self.point_spread)
         if self.sharp_um > 0:
             sigma = self.sharp_um * SIGMA_PER_FWHM
             sharp = self._seen(sharp, gaussian((sigma, sigma, sigma), self.spacing_um))
-        brightest = np.float32(light.max())
+        brightest = light.max() or np.float32(1)  # a field may be empty
         return Sight(sharp / brightest, light / brightest)
 
     def _seen(self, density: Floats, psf: PSF) -> Floats:

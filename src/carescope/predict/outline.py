@@ -163,13 +163,16 @@ def _check_pixels(model: Model | Ensemble, image: Image) -> None:
     trained = model.task.pixel_um
     if model.task.kind != "denoise" or trained is None or image.voxel_um is None:
         return
-    found = image.voxel_um[2]
-    if abs(found / trained - 1) > RATIO_TOLERANCE:
-        raise InputError(
-            f"has pixels of {found:.4g} um, and the model was made for {trained:.4g} um",
-            where=image.source,
-            remedy="Train for these pixels, correct --voxel-um, or go on with --force",
-        )
+    pairs = {"pixels of": (image.voxel_um[2], trained)}
+    if model.task.axes == "ZYX" and model.task.step_um:
+        pairs["planes every"] = (image.voxel_um[0], model.task.step_um)
+    for what, (found, wanted) in pairs.items():
+        if abs(found / wanted - 1) > RATIO_TOLERANCE:
+            raise InputError(
+                f"has {what} {found:.4g} um, and the model was made for {wanted:.4g} um",
+                where=image.source,
+                remedy="Train for these, correct --voxel-um, or go on with --force",
+            )
 
 
 def layer_names(model: Model | Ensemble) -> tuple[str, ...]:
