@@ -4,6 +4,9 @@ Hypothesis tries the same examples each time; ``HYPOTHESIS_PROFILE=default`` tri
 """
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,19 @@ from carescope import Image, phantoms
 from carescope.physics import blur, psf
 
 VOXEL_UM = (0.8, 0.2, 0.2)
+SOURCE = Path(__file__).parents[1] / "src"
+# Not getrusage, whose maximum is that of whoever started the program.
+PROGRAM = """
+import sys
+from pathlib import Path
+from carescope.app import cli
+sys.argv = ["carescope", *sys.argv[1:]]
+try:
+    cli.main()
+finally:
+    status = Path("/proc/self/status").read_text()
+    print("peak", 1024 * int(status.split("VmHWM:")[1].split()[0]))
+"""
 
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
@@ -42,3 +58,22 @@ def stack(nuclei_volume):
     noise = np.random.default_rng(0).normal(0, 4, nuclei_volume[::4].shape)
     grey = 100 + 800 * nuclei_volume[::4] + noise
     return Image(np.clip(grey, 0, None).astype(np.uint16), "ZYX", VOXEL_UM, (), "nuclei.tif")
+
+
+@pytest.fixture(scope="session")
+def peak_bytes():
+    """What a command line took at its peak, run as a program of its own on one thread."""
+
+    def peak_bytes(*arguments):
+        ended = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return int(ended.stdout.split("peak")[1])
+
+    return peak_bytes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from carescope.errors import UsageError
 
 if TYPE_CHECKING:
     from carescope.image import Image
+    from carescope.jobs.inputs import Optics
     from carescope.jobs.passes import Shared
+    from carescope.model import Ensemble, Model
     from carescope.recipe import Recipe
 
 
@@ -80,3 +83,42 @@ def shared_given(given: dict[str, Any]) -> Shared:
     from carescope.jobs.passes import Shared
 
     return Shared(**{name: given[name] for name in Shared._fields})
+
+
+def optics_given(given: dict[str, Any]) -> Optics:
+    """The optics that a command's options describe."""
+    from carescope.jobs.inputs import Optics
+
+    return Optics(**{field.name: given[field.name] for field in fields(Optics)})
+
+
+def print_learnt(
+    given: dict[str, Any],
+    model: Model | Ensemble,
+    kept: Sequence[str],
+    warnings: Sequence[str],
+    **more: object,
+) -> None:
+    """Say, in the first of several processes, what training came to.
+
+    Parameters
+    ----------
+    given
+        The command's options.
+    model
+        What was learnt.
+    kept
+        Which of its facts are told.
+    warnings
+        Told as JSON alone; people were told them before.
+    more
+        Told first.
+    """
+    from carescope.train import distributed
+
+    facts: dict[str, object] = {"model": given["model"]} | more
+    facts |= {name: model.facts[name] for name in kept} | {"sha256": model.sha256}
+    if given["as_json"]:
+        facts["warnings"] = list(warnings)
+    if distributed.is_main():
+        print_facts(facts, given["as_json"])

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from carescope.app import options as o
 from carescope.app.given import (
     command_line,
     open_given,
+    optics_given,
     print_facts,
+    print_learnt,
     recipe_given,
     shared_given,
 )
 from carescope.errors import UsageError
-
-if TYPE_CHECKING:
-    from carescope.jobs.inputs import Optics
 
 KEPT: o.Group = {"model": (o.option(Path | None, "Folder that keeps what was learnt."), None)}
 MODEL: o.Group = {"model": (o.option(Path, "Folder for the model."), o.REQUIRED)}
@@ -52,7 +50,7 @@ def isotropic(given: dict[str, Any]) -> None:
             where="carescope isotropic",
             remedy="Train under torchrun with train isotropic --model, then restore",
         )
-    recipe, optics, shared = recipe_given(given), _optics(given), shared_given(given)
+    recipe, optics, shared = recipe_given(given), optics_given(given), shared_given(given)
     page = given["report"] or job.report_path(given["out"])
     sources = [given["stack"], *optics.files()]
     job.check_written(sources, given["out"], page, given["dtype"], overwrite=shared.overwrite)
@@ -105,7 +103,7 @@ def train_isotropic(given: dict[str, Any]) -> None:
     from carescope.jobs.learning import check_learnt, learn
     from carescope.train import distributed
 
-    recipe, optics, shared = recipe_given(given), _optics(given), shared_given(given)
+    recipe, optics, shared = recipe_given(given), optics_given(given), shared_given(given)
     check_learnt(given["model"], shared, optics, recipe)
     opened = [
         open_given(given | {"stack": path}, lambda image: optics.grid(image, given["factor"]))
@@ -131,16 +129,4 @@ def train_isotropic(given: dict[str, Any]) -> None:
         for warning in [*warnings, *learnt.warnings]:
             watch.say(f"warning: {warning}")
     kept = ("steps", "seconds", "best_validation_loss", "optics")
-    facts: dict[str, object] = {"model": given["model"]}
-    facts |= {name: learnt.model.facts[name] for name in kept}
-    facts["sha256"] = learnt.model.sha256
-    if given["as_json"]:
-        facts["warnings"] = [*warnings, *learnt.warnings]
-    if main:
-        print_facts(facts, given["as_json"])
-
-
-def _optics(given: dict[str, Any]) -> Optics:
-    from carescope.jobs.inputs import Optics
-
-    return Optics(**{field.name: given[field.name] for field in fields(Optics)})
+    print_learnt(given, learnt.model, kept, [*warnings, *learnt.warnings])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carescope.app import options as o
-from carescope.app.given import open_given, print_facts, recipe_given, shared_given
+from carescope.app.given import open_given, print_learnt, recipe_given, shared_given
 from carescope.app.learning import MODEL
 from carescope.errors import UsageError
 
@@ -37,15 +37,7 @@ THINNED: o.Group = {
 @o.takes(o.PAIRS, MODEL, o.RESULT, o.READING, o.TRAINING)
 def train_denoise(given: dict[str, Any]) -> None:
     """Learn to denoise from registered pairs; the same command again resumes a run cut short."""
-    from carescope.jobs import denoise as job
-
-    recipe = _begin(given)
-    files = job.match(given["low"], given["high"])
-
-    def open_one(path: Path) -> tuple[Image, list[str]]:
-        return open_given(given | {"stack": path}, lambda image: None, stacks_only=False)
-
-    _learn(given, recipe, *job.open_pairs(files, open_one))
+    _learn(given, _begin(given), *_matched(given, given["high"]))
 
 
 @o.takes(THINNED, MODEL, o.RESULT, o.READING, o.TRAINING)
@@ -71,15 +63,20 @@ def train_upsample(given: dict[str, Any]) -> None:
 @o.takes(o.SURFACES, MODEL, o.RESULT, o.READING, o.TRAINING | o.SMALL_PATCHES)
 def train_project(given: dict[str, Any]) -> None:
     """Learn to find and restore the surface in stacks; the same command again resumes a run."""
-    from carescope.jobs import denoise as job
-
     recipe = _begin(given)
-    files = job.match(given["low"], given["surface"])
+    _learn(given, recipe, *_matched(given, given["surface"], "project"), kind="project")
+
+
+def _matched(
+    given: dict[str, Any], targets: Path, kind: Kind = "denoise"
+) -> tuple[list[tuple[Image, Image]], list[str]]:
+    """The pairs of --low with the images of the same name among targets, and warnings."""
+    from carescope.jobs import denoise as job
 
     def open_one(path: Path) -> tuple[Image, list[str]]:
         return open_given(given | {"stack": path}, lambda image: None, stacks_only=False)
 
-    _learn(given, recipe, *job.open_pairs(files, open_one, "project"), kind="project")
+    return job.open_pairs(job.match(given["low"], targets), open_one, kind)
 
 
 def _begin(given: dict[str, Any]) -> Recipe:
@@ -126,14 +123,8 @@ def _learn(
         for warning in learnt.warnings:
             watch.say(f"warning: {warning}")
     kept = ("pairs", "steps", "seconds", "best_validation_loss")
-    facts: dict[str, object] = {"model": given["model"]}
-    facts |= {"factor": factor} if kind == "upsample" else {}
-    facts |= {name: learnt.model.facts[name] for name in kept}
-    facts["sha256"] = learnt.model.sha256
-    if given["as_json"]:
-        facts["warnings"] = [*warnings, *moved, *learnt.warnings]
-    if main:
-        print_facts(facts, given["as_json"])
+    more = {"factor": factor} if kind == "upsample" else {}
+    print_learnt(given, learnt.model, kept, [*warnings, *moved, *learnt.warnings], **more)
 
 
 def _preset(given: dict[str, Any]) -> Recipe:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from carescope.app import options as o
-from carescope.app.given import command_line, print_facts, recipe_given, shared_given
+from carescope.app.given import (
+    command_line,
+    optics_given,
+    print_facts,
+    print_learnt,
+    recipe_given,
+    shared_given,
+)
 from carescope.app.learning import MODEL
 
 
@@ -90,11 +96,10 @@ CAMERA: o.Group = {
 def simulate(given: dict[str, Any]) -> None:
     """Write phantoms whose truth is known, and images of them as a microscope sees them."""
     from carescope.app.progress import Watch
-    from carescope.jobs.inputs import Optics
     from carescope.jobs.simulate import simulate as job
     from carescope.physics.camera import Noise
 
-    optics = Optics(**{field.name: given[field.name] for field in fields(Optics)})
+    optics = optics_given(given)
     with Watch(quiet=given["as_json"]) as watch:
         rows = job(
             given["kind"],
@@ -152,9 +157,4 @@ def train_simulated(given: dict[str, Any]) -> None:
         for warning in told:
             watch.say(f"warning: {warning}")
     kept = ("trained_on", "steps", "seconds", "best_validation_loss")
-    facts: dict[str, object] = {"model": given["model"]}
-    facts |= {name: learnt.facts[name] for name in kept} | {"sha256": learnt.sha256}
-    if given["as_json"]:
-        facts["warnings"] = list(told)
-    if main:
-        print_facts(facts, given["as_json"])
+    print_learnt(given, learnt, kept, list(told))

@@ -143,11 +143,16 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"cannot be read: {(error.strerror or str(error)).lower()}",
-            where=path,
-            remedy="Check the name and the permissions of the file",
-        ) from error
+        raise cannot_read(path, error) from error
+
+
+def cannot_read(path: Path, error: OSError) -> InputError:
+    """What to say of a file that the system does not give."""
+    return InputError(
+        f"cannot be read: {(error.strerror or str(error)).lower()}",
+        where=path,
+        remedy="Check the name and the permissions of the file",
+    )
 
 
 def _cannot_make(path: Path, error: OSError) -> OutputError:

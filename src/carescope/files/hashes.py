@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from carescope.errors import InputError
+from carescope.files.folder import cannot_read
 
 
 def sha256(path: Path) -> str:
@@ -29,11 +29,7 @@ def sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(
-            f"cannot be read: {(error.strerror or str(error)).lower()}",
-            where=path,
-            remedy="Check the name and the permissions of the file",
-        ) from error
+        raise cannot_read(path, error) from error
 
 
 def stamp(path: Path) -> str:
@@ -52,11 +48,7 @@ def stamp(path: Path) -> str:
             facts = (path / name).stat()
             listed.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
     except OSError as error:
-        raise InputError(
-            f"cannot be read: {(error.strerror or str(error)).lower()}",
-            where=path,
-            remedy="Check the name and the permissions of the file",
-        ) from error
+        raise cannot_read(path, error) from error
     return listed.hexdigest()
 
 

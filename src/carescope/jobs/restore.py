@@ -68,6 +68,7 @@ def restore_file(
     force: bool = False,
     strict: bool = False,
     maps: Sequence[Affine] | None = None,
+    known: Sequence[str] | None = None,
     memory_bytes: int | None = None,
     provenance: dict[str, str] | None = None,
     watch: Callable[[float], None] | None = None,
@@ -98,6 +99,8 @@ def restore_file(
         Refuse an image unlike the training images, where otherwise a warning says so.
     maps
         What normalises each channel, where that is known already.
+    known
+        What `check_familiar` says of the image, where it was asked already.
     memory_bytes
         Below what the whole process stays, its libraries included; where None, a block takes up to
         a gigabyte.
@@ -121,7 +124,8 @@ def restore_file(
         check_output(path, dtype, overwrite=overwrite, ours=ours)
     work = _work(model, stack, out, extra, dtype, force=force, provenance=provenance)
     maps = tuple(maps or resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles))
-    warnings = [*_unknown_pixels(model, stack), *check_familiar(model, stack, maps, strict=strict)]
+    known = check_familiar(model, stack, maps, strict=strict) if known is None else known
+    warnings = [*_unknown_pixels(model, stack), *known]
     if is_zarr(out):
         clipped, said = resumed.restore(
             work, maps=maps, memory_bytes=memory_bytes, overwrite=overwrite, watch=watch
@@ -246,20 +250,20 @@ def restore_files(
     watch
         Called with the share of all that is done.
     """
-    maps = []
+    prepared = []
     for stack, target in zip(stacks, targets, strict=True):
         work = _work(model, stack, target, {}, dtype, force=force)
-        known = resumed.known_maps(work)
-        maps.append(known or normalize.fit(stack, model.recipe.percentiles))
-        if strict:
-            check_familiar(model, stack, maps[-1], strict=True)
+        maps = resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles)
+        # Otherwise each is looked at when its turn comes.
+        known = check_familiar(model, stack, maps, strict=True) if strict else None
+        prepared.append((stack, target, maps, known))
     done: list[Written] = []
 
     def tell(share: float) -> None:
         if watch:
             watch((len(done) + share) / len(stacks))
 
-    for stack, target, found in zip(stacks, targets, maps, strict=True):
+    for stack, target, maps, known in prepared:
         make(target.parent)
         done.append(
             restore_file(
@@ -272,7 +276,8 @@ def restore_files(
                 overwrite=overwrite,
                 force=force,
                 strict=strict,
-                maps=found,
+                maps=maps,
+                known=known,
                 memory_bytes=memory_bytes,
                 provenance=provenance,
                 watch=tell,

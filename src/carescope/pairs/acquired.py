@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from carescope import normalize, rng
+from carescope import normalize
 from carescope.errors import UsageError
 from carescope.image import Image
+from carescope.pairs import draws
 from carescope.pairs.agree import check_pairs
 from carescope.pairs.contract import Batch
 from carescope.pairs.levels import in_units_of
@@ -148,20 +149,16 @@ class AcquiredPairs:
         share
             Which part of it, of how many.
         """
-        part, parts = share
-        size = self.recipe.batch_size // parts
-        patches = range(part * size, (part + 1) * size)
-        draws = [rng.generator(self.recipe.seed, "patch", number, i) for i in patches]
-        return self._cut(draws, self.training, self._centres, self.patch_shape, augment=True)
+        drawn = draws.training(self.recipe, number, share)
+        return self._cut(drawn, self.training, self._centres, self.patch_shape, augment=True)
 
     def validation(self, batches: int = 4) -> list[Batch]:
         """The batches that judge a network: always the same, never trained on."""
         made = []
         for number in range(batches):
-            patches = range(self.recipe.batch_size)
-            draws = [rng.generator(self.recipe.seed, "validation", number, i) for i in patches]
+            drawn = draws.validation(self.recipe, number)
             centres, shape = self._validation_centres, self.validation_shape
-            made.append(self._cut(draws, self.validating, centres, shape, augment=False))
+            made.append(self._cut(drawn, self.validating, centres, shape, augment=False))
         return made
 
     def _cut(

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from carescope import normalize, rng
+from carescope import normalize
 from carescope.errors import InputError, UsageError
 from carescope.grid import Grid
 from carescope.image import Image
+from carescope.pairs import draws
 from carescope.pairs.agree import check_alike
 from carescope.pairs.contract import Batch
 from carescope.pairs.degrade import RECORRUPTION, degrade, recorrupted
@@ -167,20 +168,16 @@ class LateralPairs:
         share
             Which part of it, of how many.
         """
-        part, parts = share
-        size = self.recipe.batch_size // parts
-        patches = range(part * size, (part + 1) * size)
-        draws = [rng.generator(self.recipe.seed, "patch", number, i) for i in patches]
-        return self._draw(draws, "training", self._centres, self.patch_shape)
+        drawn = draws.training(self.recipe, number, share)
+        return self._draw(drawn, "training", self._centres, self.patch_shape)
 
     def validation(self, batches: int = 2) -> list[Batch]:
         """The batches that judge a network: always the same, never trained on."""
         made = []
         for number in range(batches):
-            patches = range(self.recipe.batch_size)
-            draws = [rng.generator(self.recipe.seed, "validation", number, i) for i in patches]
+            drawn = draws.validation(self.recipe, number)
             centres, shape = self._validation_centres, self.validation_shape
-            made.append(self._draw(draws, "validating", centres, shape))
+            made.append(self._draw(drawn, "validating", centres, shape))
         return made
 
     def _draw(

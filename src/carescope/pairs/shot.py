@@ -10,6 +10,7 @@ import numpy.typing as npt
 from carescope import normalize
 from carescope.image import Image
 from carescope.normalize import Affine
+from carescope.pairs.draws import turned
 from carescope.pairs.regions import CELL_PX, Region, foreground
 
 Floats = npt.NDArray[np.float32]
@@ -95,12 +96,7 @@ class Shot:
         )
         if sizes[0] < shape[0]:
             low = np.pad(low, ((0, 0), (0, shape[0] - sizes[0]), (0, 0), (0, 0)))
-        if augment:
-            flips = tuple(axis for axis in (-2, -1) if draw.random() < 0.5)
-            low, high = np.flip(low, flips), np.flip(high, flips)
-            if draw.random() < 0.5 and shape[1] == shape[2]:
-                low, high = low.swapaxes(-2, -1), high.swapaxes(-2, -1)
-        return low, high
+        return turned(draw, low, high) if augment else (low, high)
 
     def identity(self) -> list[object]:
         """What a resumed run must find unchanged: sizes, ranges, and the part that trains."""

@@ -13,9 +13,10 @@ from carescope import normalize, rng
 from carescope.errors import UsageError
 from carescope.image import Image
 from carescope.normalize import Affine
+from carescope.pairs import draws
 from carescope.pairs.contract import Batch
 from carescope.pairs.regions import CELL_PX
-from carescope.pairs.scene import Scene, Sight
+from carescope.pairs.scene import Scene
 from carescope.physics.camera import Noise, expose
 from carescope.recipe import Recipe
 from carescope.task import Task
@@ -52,17 +53,19 @@ class SimulatedPairs:
         self.known: dict[str, Any] = {}
         count = scene.fields + VALIDATING_FIELDS
         self._fields = [scene.field(recipe.seed, n) for n in range(count)]
-        self._views = [
-            [self._view(field, n, which) for which in range(EXPOSURES)]
-            for n, field in enumerate(self._fields)
-        ]
+        self._views = [[self._view(n, which) for which in range(EXPOSURES)] for n in range(count)]
 
-    def _view(self, field: Sight, number: int, which: int) -> View:
+    def _view(self, number: int, which: int) -> View:
+        grey, noise = self.scene.exposure(self.recipe.seed, number, which)
+        [found] = normalize.fit(self._taken(number, which), self.recipe.percentiles)
+        return View(grey, noise, found)
+
+    def _taken(self, number: int, which: int) -> Image:
+        """A field as the microscope takes it at one of its exposures."""
         grey, noise = self.scene.exposure(self.recipe.seed, number, which)
         draw = rng.generator(self.recipe.seed, "view", number, which)
-        taken = expose(noise.offset + grey * field.light, noise, draw)
-        [found] = normalize.fit(Image(taken, self.scene.axes), self.recipe.percentiles)
-        return View(grey, noise, found)
+        light = noise.offset + grey * self._fields[number].light
+        return Image(expose(light, noise, draw), self.scene.axes)
 
     @property
     def task(self) -> Task:
@@ -107,13 +110,7 @@ class SimulatedPairs:
 
     def images(self) -> list[Image]:
         """The images as a microscope would take them, one of each field that trains."""
-        made = []
-        for number in range(self.scene.fields):
-            field, view = self._fields[number], self._views[number][0]
-            draw = rng.generator(self.recipe.seed, "view", number, 0)
-            taken = expose(view.noise.offset + view.grey * field.light, view.noise, draw)
-            made.append(Image(taken, self.scene.axes))
-        return made
+        return [self._taken(number, 0) for number in range(self.scene.fields)]
 
     def batch(self, number: int, share: tuple[int, int] = (0, 1)) -> Batch:
         """Training batch `number`: input and target, (N, 1, [Z,] Y, X) normalised.
@@ -125,23 +122,12 @@ class SimulatedPairs:
         share
             Which part of it, of how many.
         """
-        part, parts = share
-        size = self.recipe.batch_size // parts
-        draws = [
-            rng.generator(self.recipe.seed, "patch", number, part * size + i) for i in range(size)
-        ]
-        return self._cut(draws, range(self.scene.fields))
+        return self._cut(draws.training(self.recipe, number, share), range(self.scene.fields))
 
     def validation(self, batches: int = 4) -> list[Batch]:
         """The batches that judge a network: always the same, of fields never trained on."""
         held = range(self.scene.fields, len(self._fields))
-        size = self.recipe.batch_size
-        return [
-            self._cut(
-                [rng.generator(self.recipe.seed, "validation", n, i) for i in range(size)], held
-            )
-            for n in range(batches)
-        ]
+        return [self._cut(draws.validation(self.recipe, n), held) for n in range(batches)]
 
     def _shape(self) -> tuple[int, ...]:
         """Lengths of a patch."""
@@ -152,12 +138,12 @@ class SimulatedPairs:
         planes = min(self.recipe.patch_planes, self.scene.shape[0])
         return (planes - planes % 4, *sides)
 
-    def _cut(self, draws: list[np.random.Generator], numbers: range) -> Batch:
+    def _cut(self, drawn: list[np.random.Generator], numbers: range) -> Batch:
         """A patch for each generator."""
         shape = self._shape()
-        inputs = np.empty((len(draws), 1, *shape), np.float32)
+        inputs = np.empty((len(drawn), 1, *shape), np.float32)
         targets = np.empty_like(inputs)
-        for i, draw in enumerate(draws):
+        for i, draw in enumerate(drawn):
             number = int(draw.integers(numbers.start, numbers.stop))
             field, view = self._fields[number], self._views[number][draw.integers(EXPOSURES)]
             firsts = [
@@ -167,11 +153,7 @@ class SimulatedPairs:
             clean = view.noise.offset + view.grey * field.light[at]
             low = view.map.apply(expose(clean, view.noise, draw))
             high = view.map.apply(view.noise.offset + view.grey * field.sharp[at])
-            flips = tuple(axis for axis in (-2, -1) if draw.random() < 0.5)
-            low, high = np.flip(low, flips), np.flip(high, flips)
-            if draw.random() < 0.5:
-                low, high = low.swapaxes(-2, -1), high.swapaxes(-2, -1)
-            inputs[i, 0], targets[i, 0] = low, high
+            inputs[i, 0], targets[i, 0] = draws.turned(draw, low, high)
         return inputs, targets
 
 

@@ -66,9 +66,7 @@ def restore_block(
     found = estimate(members, model, maps, disagreement=disagreement)
     if not height:
         return found
-    y, x = near[1:]
-    planes = np.mean([height_of(member, seen)[y, x] for member in model.members], axis=0)
-    return found._replace(height=np.broadcast_to(planes, found.mean.shape))
+    return found._replace(height=np.broadcast_to(height_of(model, seen, near), found.mean.shape))
 
 
 def sight(
@@ -97,8 +95,18 @@ def sight(
     return seen, (first, second, third)
 
 
-def height_of(model: Model, seen: Floats) -> Floats:
-    """In which plane a projecting network sees the surface, (Y, X).
+def height_of(model: Model | Ensemble, seen: Floats, near: tuple[slice, ...]) -> Floats:
+    """In which plane a projecting model sees the surface of a block, (Y, X); see `sight`.
+
+    Of an ensemble it is the mean over the members.
+    """
+    _, y, x = near
+    heights = [_height(member, seen)[y, x] for member in model.members]
+    return np.asarray(np.mean(heights, axis=0))
+
+
+def _height(model: Model, seen: Floats) -> Floats:
+    """In which plane a projecting network sees the surface, (Y, X), halo included.
 
     Where most of the light comes from that it sums up: the maximum along z of weight times
     brightness, averaged over some pixels, and the centre of mass of the three planes about it. The

@@ -60,9 +60,7 @@ def heights(
     found = np.empty((len(frames), *there.space[1:]), np.float32)
     for frame, heights in zip(frames, found, strict=True):
         for block in plan(model, there.space, memory_bytes):
-            seen, (_, y, x) = sight(model, frame, maps, block)
-            parts = [height_of(member, seen)[y, x] for member in model.members]
-            heights[block[1:]] = np.mean(parts, axis=0)
+            heights[block[1:]] = height_of(model, *sight(model, frame, maps, block))
     whole = found if "T" in image.axes else found[0]
     return Image(whole, "TYX"[-whole.ndim :], there.voxel_um, (), image.source)
 
