@@ -1,6 +1,8 @@
 """OME-Zarr 0.5 is what it says, for us and for others, and appears whole or not at all."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -138,6 +140,26 @@ def test_only_whole_files_are_written_and_a_lost_one_is_noticed(tmp_path):
     file.write_bytes(content)
     volume.finish("v")
     assert (read.open(tmp_path / "v").array() == 255).all()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from carescope.write.zarr import Volume
+volume = Volume(Path(sys.argv[1]), shape=(40, 60), axes="YX", dtype="u1", voxel_um=None)
+os.replace = lambda *_: os._exit(9)
+volume.finish("v")
+"""
+
+
+def test_what_a_killed_process_left_of_the_metadata_is_swept_away(tmp_path):
+    folder = tmp_path / "v.zarr"
+    cs.save(folder, Image(np.ones((40, 60), "u1"), "YX"))
+    before = sorted(folder.rglob("*"))
+    assert subprocess.run([sys.executable, "-c", KILLED, folder], check=False).returncode == 9
+    assert len(sorted(folder.rglob("*"))) == len(before) + 1
+    Volume(folder, shape=(40, 60), axes="YX", dtype="u1", voxel_um=None).sweep()
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_empty_images_are_stored_like_any_other(tmp_path):

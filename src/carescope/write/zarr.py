@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from carescope import axes as ax
 from carescope.errors import OutputError
-from carescope.files.atomic import cannot_write, to_disk, write_text
+from carescope.files.atomic import cannot_write, sweep, to_disk, write_text
 from carescope.files.folder import building, make
 from carescope.image import Image, VoxelSize, check_voxel_um
 from carescope.read.store import node, stored
@@ -100,6 +100,7 @@ class Volume:
         """Remove the unfinished files that a killed process left."""
         for path in self.folder.rglob("*.partial"):
             path.unlink(missing_ok=True)
+        sweep(self.folder, ".json")
 
     def __setitem__(self, place: tuple[Any, ...], values: npt.ArrayLike) -> None:
         """Write a part of the finest level that consists of whole files; on the disk on return."""
