@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import zarr
 
 from carescope import phantoms, read
 from carescope.grid import Grid
@@ -86,6 +87,37 @@ def test_a_movie_of_an_epithelium_with_its_surface_and_height(carescope, tmp_pat
     np.testing.assert_allclose(made["height"].array()[1], late.height / 2, rtol=1e-6)
     off = made["clean"].array()[1].argmax(axis=0) - made["height"].array()[1]
     assert np.median(np.abs(off)[late.surface > 0.5]) < 0.75
+
+
+def test_ome_zarr_holds_what_ome_tiff_holds(carescope, tmp_path):
+    line = (
+        "simulate", "tissue", "--shape", "80,40,300", "--factor", 1.5, "--psf", "gaussian",
+        "--sigma-um", "0.6,0.2,0.2", "--set", "volume_per_cell_px3=9000",
+    )  # fmt: skip
+    assert carescope(*line, "--out", tmp_path / "tiff").code == 0
+    assert carescope(*line, "--out", tmp_path / "zarr", "--zarr").code == 0
+    for part, image in images(tmp_path / "tiff", "tissue").items():
+        folder = tmp_path / "zarr" / part / "tissue_0000.ome.zarr"
+        other = read.open(folder)
+        np.testing.assert_array_equal(other.array(), image.array())
+        assert (other.axes, other.dtype, other.channel_names) == (
+            image.axes, image.dtype, image.channel_names,
+        )  # fmt: skip
+        assert other.voxel_um == pytest.approx(image.voxel_um)
+    # Coarser levels of labels are labels, not means of them.
+    levels = zarr.open_group(str(tmp_path / "zarr" / "labels" / "tissue_0000.ome.zarr"), mode="r")
+    assert set(np.unique(levels["1"])) <= set(np.unique(levels["0"]))
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_planes(peak_bytes, tmp_path):
+    line = ("simulate", "granules", "--zarr", "--psf", "gaussian", "--sigma-um", "0.4,0.2,0.2")
+    few, many = (
+        peak_bytes(*line, "--shape", f"{planes},256,256", "--out", tmp_path / str(planes))
+        for planes in (64, 512)
+    )
+    volume_bytes = 4 * 512 * 256 * 256
+    assert many - few < 0.25 * volume_bytes
 
 
 def test_channels_of_a_tissue_and_flat_granules(carescope, tmp_path):

@@ -15,7 +15,7 @@ import carescope as cs
 from carescope import Image, read
 from carescope.errors import OutputError
 from carescope.write.levels import levels, mean
-from carescope.write.zarr import Volume
+from carescope.write.volume import Volume
 
 DTYPES = ["u1", "u2", "i2", "i4", "u4", "f4", "f8"]
 
@@ -145,7 +145,7 @@ def test_only_whole_files_are_written_and_a_lost_one_is_noticed(tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from carescope.write.zarr import Volume
+from carescope.write.volume import Volume
 volume = Volume(Path(sys.argv[1]), shape=(40, 60), axes="YX", dtype="u1", voxel_um=None)
 os.replace = lambda *_: os._exit(9)
 volume.finish("v")

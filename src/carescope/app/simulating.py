@@ -60,6 +60,7 @@ PHANTOM: o.Group = {
         ),
         [],
     ),
+    "as_zarr": (o.option(bool, "Write OME-Zarr instead of OME-TIFF.", "--zarr"), False),
     "autofluorescence": (
         o.option(float, "Mean of smooth background light; a bright structure is 1."),
         0.0,
@@ -116,6 +117,7 @@ def simulate(given: dict[str, Any]) -> None:
             photons=given["photons"],
             autofluorescence=given["autofluorescence"],
             dtype=given["dtype"],
+            as_zarr=given["as_zarr"],
             overwrite=given["overwrite"],
             command=command_line(),
             watch=watch.simulating,

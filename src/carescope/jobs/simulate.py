@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from carescope import phantoms, rng
+from carescope import phantoms
 from carescope.errors import InputError, UsageError
 from carescope.files.folder import check_makeable, make
+from carescope.files.scratch import scratch
 from carescope.grid import Grid
-from carescope.image import Image, VoxelSize, check_voxel_um
+from carescope.image import VoxelSize, check_voxel_um
+from carescope.jobs.exposed import SLAB_PLANES, Exposed, Parts
 from carescope.jobs.inputs import Optics
-from carescope.jobs.outputs import check_dtype, check_output
+from carescope.jobs.outputs import check_dtype, check_output, is_zarr
 from carescope.jobs.settings import moves, parsed
-from carescope.phantoms import Autofluorescence, Phantom
-from carescope.phantoms.numbering import renumbered
+from carescope.phantoms import Autofluorescence
 from carescope.physics import camera, exposure
 from carescope.physics.psf import PSF
-from carescope.write import tiff
-
-#: Arrays of one image by the name of the folder that they go to.
-Parts = dict[str, npt.NDArray[Any]]
+from carescope.write import tiff, zarr
 
 #: The parts that are sampled as the microscope samples.
 RECORDED = ("clean", "image")
 LARGEST_UINT16 = 65535
+#: Rows and columns of a file of an OME-Zarr.
+SHARD_PX = 512
 
 
 def simulate(
@@ -47,11 +48,16 @@ def simulate(
     photons: float = 100.0,
     autofluorescence: float = 0.0,
     dtype: str = "uint16",
+    as_zarr: bool = False,
     overwrite: bool = False,
     command: str = "",
     watch: Callable[[float], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Write phantoms, their labels, and images of them, under the same names in folders.
+
+    All is made plane by plane: memory grows with the size of a plane and the depth of the PSF, and
+    not with the number of planes. The light that is seen lies in a file without a name in `out`
+    meanwhile.
 
     Parameters
     ----------
@@ -79,6 +85,8 @@ def simulate(
         Mean of smooth light that is added before the blur, as a share of a bright structure.
     dtype
         Of the image: integers are rounded and clipped.
+    as_zarr
+        Write OME-Zarr instead of OME-TIFF.
     overwrite
         Replace files that are there.
     command
@@ -104,35 +112,33 @@ def simulate(
     exposure.check_exposure(noise, photons, factor, len(shape))
     _check_numbers(kind, count, frames)
     psf = _point_spread(optics or Optics(), check_voxel_um(voxel_um))
-    if factor != 1:
-        _restored_planes(shape[0], factor)
+    _kept_planes(shape[0], factor)
     Autofluorescence((1, 1), seed, strength=autofluorescence)
     seeds = range(seed, seed + count)
-    targets = [_targets(kind, out, one, overwrite=overwrite) for one in seeds]
-    done, rows = 0, []
-
-    def tell(share: float) -> None:
-        watch((done + share) / (count * frames))
-
+    ending = ".ome.zarr" if as_zarr else ".ome.tif"
+    targets = [_targets(kind, out, one, ending, overwrite=overwrite) for one in seeds]
+    rows: list[dict[str, Any]] = []
     for one, places in zip(seeds, targets, strict=True):
-        movie: list[Parts] = []
-        for frame in range(frames):
-            more = {"time": float(frame)} if moves(kind) else {}
-            world = phantoms.KINDS[kind](shape, one, **given, **more)  # type: ignore[arg-type]
-            parts = _true(world, factor)
-            tell(0.5)
-            light = Autofluorescence(world.shape, one, strength=autofluorescence)
-            parts["clean"] = _clean(parts.pop("whole"), world, light, noise, photons, psf, factor)
-            draw = rng.generator(one, "simulated camera", frame)
-            parts["image"] = camera.expose(parts["clean"], noise, draw)
-            movie.append(parts)
-            done += 1
-            tell(0)
-        whole = movie[0] if frames == 1 else {n: np.stack([f[n] for f in movie]) for n in movie[0]}
-        told = {"command": command, "phantom": kind, "seed": str(one)}
-        told |= {name: str(value) for name, value in given.items()}
-        images = _images(whole, world, voxel_um, factor, moving=frames > 1)
-        rows.append(_write(images, places, dtype, told, overwrite=overwrite))
+        films: list[Exposed] = []
+
+        def tell(share: float, films: Sequence[Exposed] = films) -> None:
+            watch((len(rows) + (len(films) + share) / frames) / count)
+
+        with ExitStack() as rooms:
+            for frame in range(frames):
+                more = {"time": float(frame)} if moves(kind) else {}
+                world = phantoms.KINDS[kind](shape, one, **given, **more)  # type: ignore[arg-type]
+                faint = Autofluorescence(world.shape, one, strength=autofluorescence)
+                room = rooms.enter_context(scratch(make(out), world.box[1:]))
+                kept = _kept_planes(world.box[0], factor)
+                films.append(Exposed(world, faint, room, kept, psf=psf, factor=factor, watch=tell))
+            told = {"command": command, "phantom": kind, "seed": str(one)}
+            told |= {name: str(value) for name, value in given.items()}
+            layouts = {part: _layout(part, films, voxel_um, factor, dtype) for part in places}
+            seen = [film.recorded(noise, photons, one, f) for f, film in enumerate(films)]
+            clipped = _write(films, seen, places, layouts, told, overwrite=overwrite)
+        files = {part: str(path) for part, path in places.items()}
+        rows.append(files | {"objects": max(f.objects for f in films), "clipped": clipped})
     return rows
 
 
@@ -144,8 +150,10 @@ def _check_numbers(kind: str, count: int, frames: int) -> None:
         raise UsageError(f"{kind} do not move", where="--frames", remedy=f"These do: {movers}")
 
 
-def _restored_planes(planes: int, factor: float) -> int:
+def _kept_planes(planes: int, factor: float) -> int:
     """How many planes of a phantom lie between the first and the last that is recorded."""
+    if factor == 1:
+        return planes
     try:
         recorded = int((planes - 1) / factor + 1e-6) + 1 if factor >= 1 else 1
         return Grid(recorded, factor, 1.0).restored_planes
@@ -168,83 +176,81 @@ def _point_spread(optics: Optics, voxel_um: VoxelSize) -> PSF | None:
     return None if psf is None else psf.resampled(voxel_um)
 
 
-def _targets(kind: str, out: Path, seed: int, *, overwrite: bool) -> dict[str, Path]:
+def _targets(kind: str, out: Path, seed: int, ending: str, *, overwrite: bool) -> dict[str, Path]:
     """Where each part of one image goes; refused where it could not be written."""
     check_makeable(out)
     parts = dict.fromkeys(["truth", "labels", *RECORDED, *phantoms.KINDS[kind].mapped])
-    targets = {part: out / part / f"{kind}_{seed:04d}.ome.tif" for part in parts}
+    targets = {part: out / part / f"{kind}_{seed:04d}{ending}" for part in parts}
     for target in targets.values():
         if target.parent.is_dir():
             check_output(target, overwrite=overwrite)
     return targets
 
 
-def _true(world: Phantom, factor: float) -> Parts:
-    """What is true of a phantom, to the last recorded plane, and its ``whole`` density."""
-    density, labels = world.whole()
-    parts: Parts = {"whole": density, "truth": density, "labels": labels}
-    if factor != 1:
-        kept = slice(_restored_planes(world.box[0], factor))
-        left = np.ascontiguousarray(labels[..., kept, :, :])
-        renumbered(left.reshape(-1, *world.box[1:]))
-        parts |= {"truth": density[..., kept, :, :], "labels": left}
-    parts |= world.maps()
-    if "height" in parts:
-        parts["height"] = parts["height"] / np.float32(factor)  # in recorded planes
-    return parts
-
-
-def _clean(
-    density: npt.NDArray[np.float32],
-    world: Phantom,
-    light: Autofluorescence,
-    noise: camera.Noise,
-    photons: float,
-    psf: PSF | None,
-    factor: float,
-) -> npt.NDArray[np.float32]:
-    """The image without noise, channel by channel, each with its own brightest voxel."""
-    faint = light.planes(slice(0, world.box[0])).reshape(world.shape) if light.strength else 0
-    channels = [
-        exposure.expected(channel + faint, noise, photons=photons, psf=psf, factor=factor)
-        for channel in (density if world.channels else [density])
-    ]
-    return np.stack(channels) if world.channels else channels[0]
-
-
-def _images(
-    parts: Parts, world: Phantom, voxel_um: VoxelSize, factor: float, *, moving: bool
-) -> dict[str, Image]:
-    """The parts with axes, voxel sizes and names of channels."""
-    recorded_um = (voxel_um[0] * factor, *voxel_um[1:])
-    images = {}
-    for part, array in parts.items():
-        names = world.labelled if part == "labels" else world.channels
-        axes = "YX" if world.is_flat or part in world.mapped else "ZYX"
-        names = () if part in world.mapped else names
-        axes = "T" * moving + "C" * bool(names) + axes
-        images[part] = Image(array, axes, recorded_um if part in RECORDED else voxel_um, names)
-    return images
+def _layout(
+    part: str, films: Sequence[Exposed], voxel_um: VoxelSize, factor: float, dtype: str
+) -> dict[str, Any]:
+    """Size, axes, pixel type, voxel size and channels of the file of a part."""
+    film, world = films[0], films[0].world
+    recorded, mapped = part in RECORDED, part in world.mapped
+    names = () if mapped else world.labelled if part == "labels" else world.channels
+    planes = film.planes if recorded else film.kept_planes
+    lengths = dict(zip("TCZYX", (len(films), len(names), planes, *world.box[1:]), strict=True))
+    flat = "Z" if world.is_flat or mapped else ""
+    left_out = flat + "T" * (len(films) == 1) + "C" * (not names)
+    axes = "".join(axis for axis in "TCZYX" if axis not in left_out)
+    small = max(film.largest for film in films) <= LARGEST_UINT16  # which ImageJ can show
+    types = {"image": dtype, "labels": "uint16" if small else "int32"}
+    return {
+        "shape": tuple(lengths[axis] for axis in axes),
+        "axes": axes,
+        "dtype": types.get(part, "float32"),
+        "voxel_um": (voxel_um[0] * factor, *voxel_um[1:]) if recorded else voxel_um,
+        "channel_names": names,
+    }
 
 
 def _write(
-    images: Mapping[str, Image],
-    targets: Mapping[str, Path],
-    dtype: str,
-    told: dict[str, str],
+    films: Sequence[Exposed],
+    seen: Sequence[Iterator[tuple[slice, Parts]]],
+    places: Mapping[str, Path],
+    layouts: Mapping[str, dict[str, Any]],
+    told: Mapping[str, str],
     *,
     overwrite: bool,
-) -> dict[str, Any]:
-    """Write the parts of one image; give their files and what is in them."""
-    labels = images["labels"].array()
-    types = {"image": dtype}
-    if labels.max() <= LARGEST_UINT16:
-        types["labels"] = "uint16"  # which ImageJ can show
-    clipped = 0
-    for part, path in targets.items():
-        make(path.parent)
-        kind = types.get(part)
-        clipped += tiff.save(path, images[part], dtype=kind, provenance=told, overwrite=overwrite)
-    objects = int(np.count_nonzero(np.bincount(labels.ravel())[1:]))
-    files = {part: str(path) for part, path in targets.items()}
-    return files | {"objects": objects, "clipped": clipped}
+) -> int:
+    """Write the parts of one image slab by slab; how many values did not fit their type."""
+    with ExitStack() as stack:
+        sinks = {
+            part: stack.enter_context(_create(part, path, layouts[part], told, overwrite=overwrite))
+            for part, path in places.items()
+        }
+
+        def put(frame: int, slab: slice, parts: Mapping[str, npt.NDArray[Any]]) -> None:
+            named = {"T": frame, "C": slice(None), "Z": slab, "Y": slice(None), "X": slice(None)}
+            for part, values in parts.items():
+                axes = layouts[part]["axes"]
+                flat = "Z" not in axes and part not in films[frame].maps
+                place = tuple(named[axis] for axis in axes)
+                sinks[part][place] = values[..., 0, :, :] if flat else values
+
+        for frame, (film, recorded) in enumerate(zip(films, seen, strict=True)):
+            for slab, parts in itertools.chain(recorded, film.true()):
+                put(frame, slab, {n: v for n, v in parts.items() if n not in film.maps})
+            put(frame, slice(None), film.maps)
+    return int(sinks["image"].clipped)
+
+
+def _create(
+    part: str, path: Path, layout: dict[str, Any], told: Mapping[str, str], *, overwrite: bool
+) -> AbstractContextManager[Any]:
+    """The file of a part, to be filled."""
+    make(path.parent)
+    if not is_zarr(path):
+        return tiff.create(path, **layout, provenance=told, overwrite=overwrite)
+    sides = {"T": 1, "C": 1, "Z": SLAB_PLANES, "Y": SHARD_PX, "X": SHARD_PX}
+    shard = tuple(sides[axis] for axis in layout["axes"])
+    labels = part == "labels"
+    return zarr.create(
+        path, **layout, provenance=told, shard=shard, labels=labels, overwrite=overwrite
+    )

@@ -43,12 +43,12 @@ def blur(
     """
     from scipy.fft import irfftn, rfftn
 
-    _check(image.shape, kernel, boundary)
+    check_fits(image.shape, kernel, boundary)
     image = _floating(image)
     half = [n // 2 for n in kernel.shape]
     # np.pad names what is mirrored about the border of the outermost pixel "symmetric".
     padded = np.pad(image, [(h, h) for h in half], mode=PAD[boundary])  # type: ignore[call-overload]
-    size = _fast(padded.shape)
+    size = fast_shape(padded.shape)
     spectrum = rfftn(padded, size) * transfer(kernel, padded.shape, dtype=image.dtype)
     return _crop(irfftn(spectrum, size), [n - 1 for n in kernel.shape], image.shape)
 
@@ -62,10 +62,10 @@ def adjoint(
     """
     from scipy.fft import irfftn, rfftn
 
-    _check(image.shape, kernel, boundary)
+    check_fits(image.shape, kernel, boundary)
     image = _floating(image)
     padded = [n + k - 1 for n, k in zip(image.shape, kernel.shape, strict=True)]
-    size = _fast(padded)
+    size = fast_shape(padded)
     behind = np.pad(image, [(k - 1, 0) for k in kernel.shape])
     spectrum = rfftn(behind, size) * transfer(kernel, padded, dtype=image.dtype).conj()
     spread = _crop(irfftn(spectrum, size), [0] * image.ndim, padded)
@@ -94,7 +94,7 @@ def transfer(
     """
     from scipy.fft import rfftn
 
-    return np.asarray(rfftn(np.asarray(kernel, dtype=dtype), _fast(shape)))
+    return np.asarray(rfftn(np.asarray(kernel, dtype=dtype), fast_shape(shape)))
 
 
 def blur_batch(
@@ -125,7 +125,7 @@ def blur_batch(
     from scipy.fft import irfft2, rfft2
 
     patches = np.asarray(patches, dtype=np.float32)
-    _check(patches.shape[1:], kernel, "zero")
+    check_fits(patches.shape[1:], kernel, "zero")
     valid = [n - k + 1 for n, k in zip(patches.shape[1:], kernel.shape, strict=True)]
     if min(valid) < 1:
         raise UsageError(
@@ -135,14 +135,15 @@ def blur_batch(
         )
     if spectrum is None:
         spectrum = transfer(kernel, patches.shape[1:])
-    size = _fast(patches.shape[1:])
+    size = fast_shape(patches.shape[1:])
     blurred = irfft2(rfft2(patches, size) * spectrum, size)
     return np.ascontiguousarray(
         blurred[:, kernel.shape[0] - 1 :, kernel.shape[1] - 1 :][:, : valid[0], : valid[1]]
     )
 
 
-def _check(shape: tuple[int, ...], kernel: npt.NDArray[Any], boundary: str) -> None:
+def check_fits(shape: tuple[int, ...], kernel: npt.NDArray[Any], boundary: str = "reflect") -> None:
+    """Refuse a kernel that cannot blur an image of a shape, with the errors of `blur`."""
     if kernel.ndim != len(shape) or any(n % 2 == 0 for n in kernel.shape):
         raise UsageError(
             f"a kernel of {describe_shape(kernel.shape)} cannot blur {describe_shape(shape)}",
@@ -158,7 +159,8 @@ def _floating(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(image, dtype=np.float64 if image.dtype == np.float64 else np.float32)
 
 
-def _fast(shape: Any) -> list[int]:
+def fast_shape(shape: Any) -> list[int]:
+    """Sizes from these on of which Fourier transforms are fast."""
     from scipy.fft import next_fast_len
 
     return [next_fast_len(int(n), True) for n in shape]

@@ -57,11 +57,22 @@ def expected(
     if factor != 1:
         light = sampling.sample(light, factor)
     light = np.maximum(light, 0)  # what Fourier transforms and cubic interpolation leave below
-    brightest = float(light.max())
+    return grey_levels(light, float(light.max()), noise, photons)
+
+
+def grey_levels(
+    light: Real, brightest: float, noise: Noise, photons: float
+) -> npt.NDArray[np.float32]:
+    """``offset + gain * photons * light / brightest``, float32.
+
+    Raises
+    ------
+    InputError
+        The brightest voxel has no light.
+    """
     if not brightest > 0:
         raise InputError("there is no light to record", remedy="Give a density that is not 0")
-    grey = noise.offset + noise.gain * photons / brightest * light
-    return np.asarray(grey, np.float32)
+    return np.asarray(noise.offset + noise.gain * photons / brightest * light, np.float32)
 
 
 def check_exposure(noise: Noise, photons: float, factor: float, ndim: int) -> None:

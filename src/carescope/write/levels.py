@@ -101,6 +101,11 @@ def mean(pixels: npt.NDArray[np.generic], halved: tuple[int, ...]) -> npt.NDArra
     return found
 
 
+def nearest(pixels: npt.NDArray[np.generic], halved: tuple[int, ...]) -> npt.NDArray[np.generic]:
+    """The first of each pair of neighbours along each axis that is halved."""
+    return pixels[tuple(slice(None, None, half) for half in halved)]
+
+
 def boxes(whole: tuple[slice, ...], size: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     """Boxes of a size that cover a larger one; those at its end may be smaller."""
     starts = [range(w.start, w.stop, part) for w, part in zip(whole, size, strict=True)]
