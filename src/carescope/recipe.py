@@ -32,6 +32,7 @@ class Recipe(BaseModel):
     psf_mode: Literal["full", "split"] = "split"
     noise: Literal["match", "none", "clean"] = "match"
     loss: Literal["mae", "mse", "psnr", "laplace", "gaussian"] = "mse"
+    most_noise: float = Field(2.0, ge=1, le=10)
     per_channel: bool = False
     schedule: Literal["cosine", "plateau"] = "cosine"
     learning_rate: float | None = Field(None, gt=0, lt=1)

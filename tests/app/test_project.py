@@ -43,6 +43,10 @@ def test_train_and_restore(carescope, sheets, tmp_path):
         assert image.voxel_um[1:] == stack.voxel_um[1:]
     height = read.open(row["height"]).array()
     assert 0 <= height.min() < height.max() <= stack.size("Z") - 1
+    held = ("--low", sheets / "image", "--high", sheets / "surface")
+    ended = carescope("trust", model, *held, "--json")
+    assert ended.code == 0, ended.err
+    assert 0 < json.loads(ended.out)["channels"][0]["calibrated_error"] < 0.5
     zarr = carescope("restore", model, first, "--out", tmp_path / "o.zarr", "--height")
     assert zarr.code == 0, zarr.err
     np.testing.assert_allclose(read.open(tmp_path / "o_height.zarr").array(), height, atol=1e-3)

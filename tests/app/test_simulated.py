@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import carescope as cs
 from carescope import Image, Recipe, metrics, pairs, predict, read
 from carescope.jobs import simulated as job
+from carescope.pairs.simulated import VALIDATING_FIELDS
 from carescope.physics.camera import expose
 from carescope.write import tiff
 
@@ -32,6 +34,8 @@ def test_train_and_restore(carescope, scene, tmp_path):
     told = json.loads(ended.out)
     assert told["trained_on"] == ["simulated tubes"]
     assert any("only as true" in said for said in told["warnings"])
+    known = cs.load_model(model).facts["fingerprint"]
+    assert known["disagreement"]["images"] == VALIDATING_FIELDS
     grey = np.random.default_rng(0).poisson(20, (40, 72)).astype(np.uint16)
     for name, pixel_um in (("same", 0.05), ("other", 0.1)):
         tiff.save(tmp_path / f"{name}.tif", Image(grey, "YX", (1, pixel_um, pixel_um)))

@@ -287,4 +287,12 @@ PAIRS: Group = HELD_OUT | {
         "none",
     ),
     "patch_planes": (_training(int, "Planes of a patch in stacks, a multiple of 4."), 16),
+    "most_noise": (
+        _training(
+            float,
+            "Inputs are shown with up to so many times their noise, for images with less light.",
+            min=1,
+        ),
+        2.0,
+    ),
 }

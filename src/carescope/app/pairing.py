@@ -31,7 +31,7 @@ THINNED: o.Group = {
         ),
         None,
     ),
-} | {name: one for name, one in o.PAIRS.items() if name not in o.HELD_OUT}
+} | {name: one for name, one in o.PAIRS.items() if name not in (*o.HELD_OUT, "most_noise")}
 
 
 @o.takes(o.PAIRS, MODEL, o.RESULT, o.READING, o.TRAINING)

@@ -40,13 +40,16 @@ def trust(given: dict[str, Any]) -> None:
     from carescope.app.progress import Watch
     from carescope.jobs import denoise as pairs
     from carescope.jobs.trust import calibrate
+    from carescope.model import load
 
+    task = load(given["model"]).task
     files = pairs.match(given["low"], given["high"])
 
     def open_one(path: Path) -> tuple[Image, list[str]]:
         return open_given(given | {"stack": path}, lambda image: None, stacks_only=False)
 
-    images, warnings = pairs.open_pairs(files, open_one)
+    kind = "denoise" if task.kind == "isotropic" else task.kind
+    images, warnings = pairs.open_pairs(files, open_one, kind, lambda _: task.factor)
     page = given["report"] or given["model"] / "trust.html"
     with Watch(quiet=given["as_json"]) as watch:
         found = calibrate(

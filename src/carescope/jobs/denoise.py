@@ -31,6 +31,7 @@ PAPER = {
     "steps_per_epoch": 400,
     "learning_rate": 4e-4,
     "batch_size": 16,
+    "most_noise": 1.0,
 }
 
 

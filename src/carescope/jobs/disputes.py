@@ -13,7 +13,7 @@ from carescope.grid import Grid
 from carescope.image import Image
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
-from carescope.pairs import AcquiredPairs, LateralPairs, Pairs
+from carescope.pairs import AcquiredPairs, LateralPairs, Pairs, SimulatedPairs
 from carescope.pairs.regions import Region
 
 #: At most so many images that validate, and so many that train, tell what is usual.
@@ -91,7 +91,7 @@ def usual_disagreement(ensemble: Ensemble, made: Pairs) -> dict[str, Any]:
 
 
 def _held(made: Pairs) -> tuple[list[Held], list[Held]]:
-    """Where the recorded images validate, and where they train."""
+    """Where images validate, and where they train; of simulated ones enough validate."""
     if isinstance(made, LateralPairs):
         validating = [Held(s.stack, s.maps, s.validating, s.grid) for s in made.pool]
         training = [Held(s.stack, s.maps, s.training, s.grid) for s in made.pool]
@@ -100,9 +100,16 @@ def _held(made: Pairs) -> tuple[list[Held], list[Held]]:
             [Held(s.low, s.low_maps, s.region) for s in shots]
             for shots in (made.validating, made.training)
         )
+    elif isinstance(made, SimulatedPairs):
+        validating, training = [_whole(image, maps) for image, maps in made.held()], []
     else:
         return [], []
     return _spread(validating, MOST_VALIDATING), _spread(training, MOST_TRAINING)
+
+
+def _whole(image: Image, maps: tuple[Affine, ...]) -> Held:
+    image = image.arranged("CZYX")
+    return Held(image, maps, Region((0, image.size("Y")), (0, image.size("X"))))
 
 
 def _spread(some: list[Held], most: int) -> list[Held]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from carescope import metrics, normalize, predict, trust
 from carescope.errors import ModelError
 from carescope.image import Image
 from carescope.model import Ensemble, Model
+from carescope.pairs.planes import overlaid
 from carescope.report import evidence
+from carescope.task import Task
 
 Pixels = npt.NDArray[Any]
 
@@ -82,13 +84,14 @@ def judge(
             raise ModelError("the model does not say how sure it is", remedy="Train with --laplace")
         layers = [restored.mean, restored.scale, restored.disagreement]
         mean, scale, differ = (_channels_first(each) for each in layers)
+        shown, high = _overlaid(judged.task, low, high)
         truth = _channels_first(high)
         if differ is not None:
             found.disagreement += np.histogram(differ, BINS)[0]
         for channel, tallies in enumerate(found.tallies):
             target = metrics.match_truth(truth[channel], mean[channel]).astype(np.float32)
             tallies.append(trust.tally(target, mean[channel], scale[channel]))
-            seen = _channels_first(low)[min(channel, low.size("C") - 1)]
+            seen = _channels_first(shown)[min(channel, low.size("C") - 1)]
             name = f"{Path(low.source or 'array').name}" + (
                 f", channel {channel}" if len(found.tallies) > 1 else ""
             )
@@ -100,6 +103,16 @@ def judge(
     found.errors.sort(key=lambda wrong: -wrong.value)
     del found.errors[ERRORS:]
     return found
+
+
+def _overlaid(task: Task, low: Image, high: Image) -> tuple[Image, Image]:
+    """Images of the size of a restoration: what is shown of the one it came from, and the truth."""
+    if task.kind == "upsample":
+        return overlaid(low, high, task.factor)
+    if task.kind == "project":
+        stack = low.arranged("TCZYX")
+        return replace(stack, data=stack.array().max(axis=2), axes="TCYX"), high
+    return low, high
 
 
 def _channels_first(image: Any) -> Any:

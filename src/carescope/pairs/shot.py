@@ -11,6 +11,7 @@ from carescope import normalize
 from carescope.image import Image
 from carescope.normalize import Affine
 from carescope.pairs.draws import turned
+from carescope.pairs.noise import differ_by_noise, noisier
 from carescope.pairs.regions import CELL_PX, Region, foreground
 
 Floats = npt.NDArray[np.float32]
@@ -32,6 +33,11 @@ class Shot:
         What normalises it: `levels.in_units_of`.
     region
         Where patches may lie.
+
+    Attributes
+    ----------
+    differs_by_noise
+        Whether the first is the second with noise, and nothing else.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class Shot:
         self.low_maps, self.high_maps = tuple(low_maps), tuple(high_maps)
         self.range_maps = tuple(range_maps)
         self.region = region
+        self.differs_by_noise = differ_by_noise(low, high, low_maps, high_maps)
 
     def foreground(self, shape: tuple[int, int, int]) -> npt.NDArray[np.int32]:
         """Centres of patches whose target holds structure; see `regions.foreground`."""
@@ -69,12 +76,14 @@ class Shot:
         shape: tuple[int, int, int],
         *,
         augment: bool,
+        most_noise: float = 1.0,
     ) -> tuple[Floats, Floats]:
         """The same window of both, near `centre`: (C, planes, rows, columns), normalised.
 
         Of a surface there is one plane, and a stack of fewer planes than asked for gets empty ones.
         With `augment` the window is flipped and turned within the plane, which a microscope treats
-        alike in all directions.
+        alike in all directions; an input that differs by noise alone gets up to `most_noise` times
+        as much.
         """
         planes = self.low.size("Z")
         limits = ((0, planes), self.region.rows, self.region.columns)
@@ -96,7 +105,12 @@ class Shot:
         )
         if sizes[0] < shape[0]:
             low = np.pad(low, ((0, 0), (0, shape[0] - sizes[0]), (0, 0), (0, 0)))
-        return turned(draw, low, high) if augment else (low, high)
+        if not augment:
+            return low, high
+        low, high = turned(draw, low, high)
+        if most_noise > 1 and self.differs_by_noise:
+            low = noisier(draw, low, high, most_noise)
+        return low, high
 
     def identity(self) -> list[object]:
         """What a resumed run must find unchanged: sizes, ranges, and the part that trains."""

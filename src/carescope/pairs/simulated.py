@@ -112,6 +112,11 @@ class SimulatedPairs:
         """The images as a microscope would take them, one of each field that trains."""
         return [self._taken(number, 0) for number in range(self.scene.fields)]
 
+    def held(self) -> list[tuple[Image, tuple[Affine, ...]]]:
+        """The images that validate, one of each field, and what normalises each."""
+        numbers = range(self.scene.fields, len(self._fields))
+        return [(self._taken(n, 0), (self._views[n][0].map,)) for n in numbers]
+
     def batch(self, number: int, share: tuple[int, int] = (0, 1)) -> Batch:
         """Training batch `number`: input and target, (N, 1, [Z,] Y, X) normalised.
 

@@ -1,0 +1,58 @@
+"""Whether two images of a scene differ by noise alone, and inputs with more noise than recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from carescope import normalize
+from carescope.image import Image
+from carescope.normalize import Affine
+
+Floats = npt.NDArray[np.float32]
+
+#: Above this correlation of neighbouring pixels a difference is blur, haze or a shift, not noise.
+CORRELATED = 0.25
+
+
+def differ_by_noise(
+    low: Image, high: Image, low_maps: Sequence[Affine], high_maps: Sequence[Affine]
+) -> bool:
+    """Whether what an image has beside its target is noise, drawn for each pixel by itself.
+
+    Parameters
+    ----------
+    low, high
+        A registered pair, axes CZYX; their middle planes are looked at.
+    low_maps, high_maps
+        What normalises each channel of both.
+
+    Returns
+    -------
+    bool
+        False where the two have other channels or planes, or where differences of neighbours are
+        correlated in any channel.
+    """
+    if low.shape != high.shape or min(low.shape[2:]) < 2:
+        return False
+    middle = low.size("Z") // 2
+    one, other = (
+        normalize.apply(maps, np.asarray(image.data[:, middle : middle + 1]))[:, 0]
+        for image, maps in ((low, low_maps), (high, high_maps))
+    )
+    off = one - other
+    off -= off.mean(axis=(1, 2), keepdims=True)
+    power = np.square(off).mean(axis=(1, 2))
+    alike = [
+        (off[:, :, 1:] * off[:, :, :-1]).mean(axis=(1, 2)),
+        (off[:, 1:] * off[:, :-1]).mean(axis=(1, 2)),
+    ]
+    return bool((power > 0).all() and (np.abs(alike) <= CORRELATED * power).all())
+
+
+def noisier(draw: np.random.Generator, low: Floats, high: Floats, most: float) -> Floats:
+    """An input with 1 to `most` times its noise: ``high + a (low - high)``, log a uniform."""
+    factor = np.float32(np.exp(draw.uniform(0, np.log(most))))
+    return np.asarray(high + factor * (low - high), np.float32)
