@@ -35,6 +35,7 @@ from carescope.jobs.inputs import Optics
 from carescope.jobs.learning import learn
 from carescope.metrics.spectrum import isotropy_ratio, power_spectrum_axes
 from carescope.physics import blur, camera, kernel, sampling
+from carescope.physics.isotropic import isotropic_blur
 
 VOXEL_UM, PHOTONS = 0.1, 400.0
 PHANTOMS = {
@@ -66,7 +67,7 @@ def simulate(name: str, optics: Optics, every: int, side: int, seed: int) -> tup
     psf = optics.point_spread((VOXEL_UM,) * 3)
     lateral = kernel.isotropic(psf)
     seen = blur.blur(density, psf.values)
-    truth = isotropic_blur(density, lateral)
+    truth = isotropic_blur(density, psf)
     noise = camera.Noise(gain=1.0, offset=100.0, read_noise=2.0)
     planes = camera.expose(
         noise.offset + PHOTONS * np.maximum(sampling.sample(seen, every), 0),
@@ -77,25 +78,6 @@ def simulate(name: str, optics: Optics, every: int, side: int, seed: int) -> tup
     along = kernel.full(psf).sum(1)
     low, high = falls_to(0.5, along), falls_to(0.5, lateral.sum(0))
     return density, truth, stack, (low, falls_to(0.1, along), max(high, low + 0.02))
-
-
-def isotropic_blur(density: np.ndarray, lateral: np.ndarray) -> np.ndarray:
-    """The phantom blurred in every direction as the microscope blurs it across.
-
-    The transfer function of `lateral` along one axis, taken at the length of the frequency.
-    """
-    pad = lateral.shape[1] // 2
-    padded = np.pad(density, pad, mode="symmetric")
-    profile = lateral.sum(0)  # projection: its transform is a section of the transfer function
-    frequency = [np.fft.fftfreq(n) for n in padded.shape[:2]] + [np.fft.rfftfreq(padded.shape[2])]
-    radius = np.sqrt(sum(f**2 for f in np.meshgrid(*frequency, indexing="ij", sparse=True)))
-    fine = np.linspace(0, 0.9, 2000)
-    x = np.arange(len(profile)) - len(profile) // 2
-    transfer = np.cos(2 * np.pi * np.outer(fine, x)) @ profile
-    spectrum = np.fft.rfftn(padded) * np.interp(radius, fine, transfer)
-    blurred = np.fft.irfftn(spectrum, s=padded.shape, axes=(0, 1, 2))
-    inner = slice(pad, -pad or None)
-    return blurred[inner, inner, inner].astype(np.float32)
 
 
 def one(name: str, microscope: str, mode: str, seed: int, side: int, steps: int) -> dict:

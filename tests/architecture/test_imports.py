@@ -9,7 +9,17 @@ from pathlib import Path
 
 import carescope
 
-HEAVY = {"torch", "scipy", "skimage", "matplotlib", "tifffile", "jinja2", "psf", "safetensors"}
+HEAVY = {
+    "torch",
+    "openvino",
+    "scipy",
+    "skimage",
+    "matplotlib",
+    "tifffile",
+    "jinja2",
+    "psf",
+    "safetensors",
+}
 
 
 def imported_by(statement: str) -> tuple[set[str], float]:

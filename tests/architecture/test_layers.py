@@ -22,9 +22,11 @@ LAYERS = [
     ["net"],
     ["model"],
     ["train"],
+    ["engine"],
     ["predict"],
     ["report"],
     ["jobs"],
+    ["experiments"],
     ["app"],
 ]
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

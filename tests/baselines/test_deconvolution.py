@@ -9,7 +9,8 @@ from skimage.restoration import richardson_lucy as theirs
 
 from carescope import baselines, metrics
 from carescope.errors import InputError, UsageError
-from carescope.physics import blur
+from carescope.grid import Grid
+from carescope.physics import blur, sampling
 
 INNER = (slice(12, -12),) * 2
 
@@ -159,3 +160,77 @@ def test_arguments_are_left_alone():
     baselines.richardson_lucy(image, kernel, iterations=2)
     np.testing.assert_array_equal(image, before[0])
     np.testing.assert_array_equal(kernel, before[1])
+
+
+def turned_views(seed=3):
+    """A volume seen along z and along x with the same long PSF, and both PSFs."""
+    kernel = gaussian(1.0, ndim=3, half=4)
+    long = ndimage.gaussian_filter1d(np.pad(kernel, [(4, 4), (0, 0), (0, 0)]), 2.5, axis=0)
+    long = (long / long.sum()).astype(np.float32)
+    truth = scene((40, 44, 42), seed)
+    rng = np.random.default_rng(seed)
+    kernels = [long, long.swapaxes(0, 2)]
+    images = [rng.poisson(np.maximum(blur.blur(truth, k), 0)).astype(np.float32) for k in kernels]
+    return truth, images, kernels
+
+
+def test_one_view_is_richardson_lucy():
+    _, images, kernels = turned_views()
+    alone = baselines.richardson_lucy(images[0], kernels[0], iterations=4)
+    np.testing.assert_array_equal(baselines.multiview(images[:1], kernels[:1], iterations=4), alone)
+    # The same view twice, as a likelihood, is that view.
+    twice = baselines.multiview(images[:1] * 2, kernels[:1] * 2, iterations=4)
+    np.testing.assert_allclose(twice, alone, rtol=1e-4, atol=1e-3)
+
+
+def test_two_views_tell_more_than_either_and_their_likelihood_never_falls():
+    truth, images, kernels = turned_views()
+    best = {
+        name: max(metrics.psnr(truth, baselines.multiview(i, k, iterations=n)) for n in (3, 8, 20))
+        for name, i, k in (
+            ("first", images[:1], kernels[:1]),
+            ("second", images[1:], kernels[1:]),
+            ("both", images, kernels),
+        )
+    }
+    assert best["both"] > max(best["first"], best["second"]) + 1
+
+    def misfit(iterations):
+        found = baselines.multiview(images, kernels, iterations=iterations)
+        expected = [np.maximum(blur.blur(found, k, boundary="zero"), 1e-3) for k in kernels]
+        inner = (slice(8, -8),) * 3
+        return sum(
+            float((e - g * np.log(e))[inner].sum()) for g, e in zip(images, expected, strict=True)
+        )
+
+    values = [misfit(n) for n in (1, 2, 4, 8)]
+    assert values == sorted(values, reverse=True)
+
+
+def test_views_that_do_not_go_together_are_refused():
+    _, images, kernels = turned_views()
+    with pytest.raises(InputError, match="40 x 44 x 42"):
+        baselines.multiview([images[0], images[1][1:]], kernels, iterations=1)
+    with pytest.raises(UsageError, match="2 images and 1 PSFs"):
+        baselines.multiview(images, kernels[:1], iterations=1)
+    with pytest.raises(UsageError, match="0 images"):
+        baselines.multiview([], [], iterations=1)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 8])
+def test_a_widened_psf_is_what_a_thinned_stack_shows_of_a_point(factor):
+    kernel = gaussian(2.0, ndim=3, half=6)
+    wide = baselines.widened(kernel, factor)
+    planes = 2 * 6 * factor + 1
+    point = np.zeros((planes, *kernel.shape[1:]), np.float32)
+    point[planes // 2 - 6 : planes // 2 + 7] = kernel
+    grid = Grid(planes // factor + 1, float(factor), float(factor))
+    seen = np.maximum(sampling.upsample(sampling.sample(point, factor), grid), 0)
+    rim = (planes - len(wide)) // 2
+    np.testing.assert_allclose(wide, (seen / seen.sum())[rim : planes - rim], atol=1e-6)
+    assert wide.sum() == pytest.approx(1)
+
+
+def test_a_psf_of_all_planes_is_not_widened():
+    kernel = gaussian(2.0, ndim=3, half=6)
+    np.testing.assert_allclose(baselines.widened(kernel, 1), kernel, atol=1e-7)

@@ -14,11 +14,13 @@ from carescope.errors import InputError, OutOfMemoryError, OutputError
 from carescope.files import ledger
 from carescope.jobs import restore as job
 from carescope.jobs import resumed
+from carescope.jobs.hand import Hand
 from carescope.jobs.outputs import beside, outputs, published, unfinished
+from carescope.jobs.work import identity
 from carescope.model import Model
 from carescope.predict import memory
 from carescope.task import Task
-from carescope.write.zarr import Volume
+from carescope.write.volume import Volume
 
 
 def member(seed, kind="denoise"):
@@ -114,22 +116,26 @@ def test_what_was_interrupted_ends_with_the_same_bytes(
 ):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
+    do, blocks = Hand.do, []
+
+    def counted(hand, piece):
+        given = do(hand, piece)
+        blocks.extend([piece] if piece.level == 0 else [])
+        return given
+
+    monkeypatch.setattr(Hand, "do", counted)
     job.restore_file(several, film, tmp_path / "a" / "o.zarr", spread=True)
+    total = len(blocks)
     resume = interrupt(monkeypatch, writes, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt, match="the same command goes on from there"):
         job.restore_file(several, film, tmp_path / "b" / "o.zarr", spread=True)
     resume()
     assert [p.name for p in (tmp_path / "b").iterdir()] == [".partial-o.zarr"]
-    work, done = predict.restore_into, []
-
-    def counted(keep, *arguments, finished, **named):
-        work(keep, *arguments, finished=lambda at: done.append(finished(at)) or done[-1], **named)
-
-    monkeypatch.setattr(predict, "restore_into", counted)
+    blocks.clear()
     monkeypatch.setattr(resumed.normalize, "fit", None)  # the percentiles are known
     told = []
     job.restore_file(several, film, tmp_path / "b" / "o.zarr", spread=True, watch=told.append)
-    assert done.count(True) == (writes - 1) // 3
+    assert len(blocks) == total - (writes - 1) // 3
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     assert told[-1] == 1
 
@@ -178,11 +184,11 @@ def test_a_chosen_channel_and_a_changed_file_are_another_input(film, tmp_path):
     two = Image(np.stack([film.array()] * 2, 1), "TCZYX", film.voxel_um)
     cs.save(tmp_path / "i.zarr", two)
     image = read.open(tmp_path / "i.zarr")
-    chosen = {resumed._identity(image.select("C", c)) for c in (0, 1)}
-    assert resumed._identity(read.open(tmp_path / "i.zarr").select("C", 0)) in chosen
+    chosen = {identity(image.select("C", c)) for c in (0, 1)}
+    assert identity(read.open(tmp_path / "i.zarr").select("C", 0)) in chosen
     assert len(chosen) == 2
     cs.save(tmp_path / "i.zarr", two, overwrite=True)
-    assert resumed._identity(read.open(tmp_path / "i.zarr").select("C", 0)) not in chosen
+    assert identity(read.open(tmp_path / "i.zarr").select("C", 0)) not in chosen
 
 
 @pytest.mark.parametrize("renamed", [0, 1, 2, 3])
@@ -227,13 +233,14 @@ def test_what_was_finished_and_is_gone_is_missed(film, tmp_path, monkeypatch):
 
 
 def test_a_name_taken_meanwhile_is_not_replaced(film, several, tmp_path, monkeypatch):
-    out, work = tmp_path / "o.zarr", predict.restore_into
+    out, finish = tmp_path / "o.zarr", Volume.finish
 
     def meanwhile(*arguments, **named):
-        work(*arguments, **named)
+        monkeypatch.setattr(Volume, "finish", finish)
         cs.save(out, film)
+        finish(*arguments, **named)
 
-    monkeypatch.setattr(predict, "restore_into", meanwhile)
+    monkeypatch.setattr(Volume, "finish", meanwhile)
     with pytest.raises(OutputError, match="exists already"):
         job.restore_file(several, film, out)
     np.testing.assert_array_equal(read.open(out, axes="TZYX").array(), film.array())

@@ -194,3 +194,26 @@ def test_what_cannot_be_built_is_refused_with_its_remedy(name, options, says):
         build(name, **options)
     assert says in str(refusal.value)
     assert refusal.value.remedy
+
+
+@pytest.mark.parametrize("architecture", [
+    {"name": "care", "ndim": 2, "first_filters": 8, "scales": True},
+    {"name": "care", "ndim": 3, "first_filters": 8},
+    {"name": "isonet2"},
+    {"name": "shuffle", "first_filters": 8},
+], ids=lambda a: f"{a['name']}{a.get('ndim', '')}")  # fmt: skip
+def test_threads_leave_the_bits_alone(architecture):
+    """What workers with a thread each restore is what one process with several does."""
+    network = build(**architecture, seed=0).eval()
+    ndim = architecture.get("ndim", 2)
+    image = torch.randn(1, 1, *(8, 64, 64)[-ndim:], generator=torch.Generator().manual_seed(0))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            with torch.inference_mode():
+                found.append(network(image))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[1], found[2])

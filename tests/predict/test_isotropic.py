@@ -119,13 +119,15 @@ def test_a_constant_stack_is_refused(stack):
 
 
 def test_wide_networks_get_fewer_slices_at_once():
-    """What a network takes follows its features: measured on the layers, not guessed."""
-    from carescope.predict import blocks
+    """What a network takes follows its features: measured on it, not guessed."""
+    from carescope.predict import blocks, footprint
 
     narrow, wide = model("care", first_filters=8), model("care", first_filters=32)
-    assert blocks.bytes_per_px(wide.network) > 3 * blocks.bytes_per_px(narrow.network)
-    # The upsampled 32 features beside 32 others at full size, which a convolution turns into 32.
-    assert blocks.bytes_per_px(wide.network) == blocks.OVERHEAD * 4 * (64 + 32)
+    alive = footprint.alive_per_px(wide.network)
+    assert alive > 3 * footprint.alive_per_px(narrow.network)
+    # At full size the 32 features of the skip, 32 upsampled ones, and the 64 of both together.
+    assert 4 * (32 + 32 + 64) <= alive <= 1.7 * 4 * (32 + 32 + 64)
+    assert footprint.bytes_per_px(wide) == footprint.LESS["care", "torch float32"] * alive
     assert blocks.slices_at_once(wide, 1 << 18) == 1
     assert blocks.slices_at_once(narrow, 1 << 18) == 4
     shape = (400, 1000, 1000)

@@ -5,27 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import carescope
 from carescope.app import (
+    benching,
     comparison,
     importing,
     learning,
     pairing,
     pointspread,
+    restoring,
     simulating,
     trusting,
 )
 from carescope.app import options as o
-from carescope.app.given import command_line, open_given, print_facts
+from carescope.app.given import command_line, print_facts
 from carescope.errors import CarescopeError, OutOfMemoryError
-
-if TYPE_CHECKING:
-    from carescope.image import Image
-    from carescope.model import Ensemble, Model
 
 INTERRUPTED = 130
 
@@ -47,6 +45,7 @@ app.command()(pointspread.psf)
 app.command()(simulating.simulate)
 app.command()(trusting.trust)
 app.command()(trusting.movie)
+app.command()(benching.bench)
 app.command("import-csbdeep")(importing.import_csbdeep)
 
 
@@ -139,114 +138,7 @@ def demo(given: dict[str, Any]) -> None:
     print(f"\nReport: {result.report}\nWith the optics undone too: {result.optics_report}")
 
 
-@app.command()
-@o.takes(
-    {
-        "model": (o.argument(Path, "The model folder."), o.REQUIRED),
-        "stacks": (o.argument(list[Path], "Image files, or folders of them."), o.REQUIRED),
-        "out": (o.option(Path, "An OME-TIFF, an OME-Zarr, or a folder for one each."), o.REQUIRED),
-        "spread": (
-            o.option(
-                bool,
-                "Write also how sure the model is: _scale, and _disagreement of an ensemble.",
-                "--spread",
-            ),
-            False,
-        ),
-        "height": (
-            o.option(bool, "Write also in which plane a projected surface was.", "--height"),
-            False,
-        ),
-        "average": (
-            o.option(int, "Restore the mean of every so many frames of a film.", min=1),
-            1,
-        ),
-        "strict": (
-            o.option(bool, "Refuse images unlike those of the training (exit code 7).", "--strict"),
-            False,
-        ),
-        "force": (
-            o.option(bool, "Go on where the geometry is not the model's.", "--force"),
-            False,
-        ),
-    },
-    o.WRITING,
-    o.MEMORY,
-    o.RESULT,
-    o.READING,
-)
-def restore(given: dict[str, Any]) -> None:
-    """Restore stacks with a model; the model knows what restoring means."""
-    from carescope.app.progress import Watch
-    from carescope.jobs import restore as job
-    from carescope.jobs.inputs import find_images
-    from carescope.jobs.outputs import outputs
-    from carescope.model import load
-    from carescope.predict import check_projects
-
-    model = load(given["model"])
-    if given["spread"]:
-        job.check_spread(model)
-    if given["height"]:
-        check_projects(model)
-    sources, dtype, overwrite = find_images(given["stacks"]), given["dtype"], given["overwrite"]
-    members, average = len(model.members) if given["spread"] else 0, given["average"]
-    targets = outputs(
-        sources, given["out"], dtype, members=members, height=given["height"], overwrite=overwrite
-    )
-    opened = [_open_film(given | {"stack": path}, model) for path in sources]
-    with Watch(quiet=given["as_json"]) as watch:
-        for stack, warnings in opened:
-            for warning in warnings:
-                watch.say(f"warning: {stack.source}: {warning}")
-        written = job.restore_files(
-            model,
-            [stack for stack, _ in opened],
-            targets,
-            spread=given["spread"],
-            height=given["height"],
-            dtype=dtype,
-            overwrite=overwrite,
-            force=given["force"],
-            strict=given["strict"],
-            memory_bytes=given["memory"],
-            provenance={"command": command_line()}
-            | ({"averaged": f"every {average} frames"} if average > 1 else {}),
-            watch=watch.restoring,
-        )
-        for warning in (said for one in written for said in one.warnings):
-            watch.say(f"warning: {warning}")
-    done = [
-        {"restored": str(w.path), "clipped": w.clipped}
-        | {name: str(path) for name, path in w.beside.items()}
-        for w in written
-    ]
-    if given["as_json"]:
-        told = [
-            row | {"warnings": [*read, *w.warnings]}
-            for row, (_, read), w in zip(done, opened, written, strict=True)
-        ]
-        print(json.dumps(told))
-        return
-    for row in done:
-        print_facts(row, as_json=False)
-
-
-def _open_film(given: dict[str, Any], model: Model | Ensemble) -> tuple[Image, list[str]]:
-    """Open an image that suits the model, the frames of a film averaged as was asked for."""
-    from carescope.jobs.averaged import averaged
-    from carescope.predict import outline
-
-    average = given["average"]
-    stack, warnings = open_given(
-        given,
-        lambda film: outline(model, averaged(film, average)[0], force=given["force"]),
-        stacks_only=model.task.kind == "isotropic",
-    )
-    stack, left_out = averaged(stack, average)
-    return stack, [*warnings, *left_out]
-
-
+app.command()(restoring.restore)
 app.command()(comparison.evaluate)
 
 

@@ -20,9 +20,16 @@ if TYPE_CHECKING:
     from carescope.recipe import Recipe
 
 
-def command_line() -> str:
-    """The exact command, as a shell would take it again."""
-    return "carescope " + shlex.join(sys.argv[1:])
+def command_line(*without: str) -> str:
+    """The exact command, as a shell would take it again, less some options that take a value."""
+    words = list[str]()
+    given = iter(sys.argv[1:])
+    for word in given:
+        if word in without:
+            next(given, None)
+        elif word.split("=")[0] not in without:
+            words.append(word)
+    return "carescope " + shlex.join(words)
 
 
 def print_facts(facts: Mapping[str, object], as_json: bool) -> None:

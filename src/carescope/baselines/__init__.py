@@ -1,6 +1,6 @@
 """Classical methods, tuned fairly: what a network has to be better than."""
 
-from carescope.baselines.deconvolution import deconvolution, richardson_lucy
+from carescope.baselines.deconvolution import deconvolution, multiview, richardson_lucy, widened
 from carescope.baselines.denoisers import (
     bilateral,
     bm3d,
@@ -37,6 +37,7 @@ __all__ = [
     "low_pass",
     "median",
     "minimum_cost",
+    "multiview",
     "named",
     "non_local_means",
     "project",
@@ -47,5 +48,6 @@ __all__ = [
     "trials",
     "tune",
     "tune_projection",
+    "widened",
     "window",
 ]

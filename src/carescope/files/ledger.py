@@ -19,6 +19,8 @@ from carescope.files.atomic import cannot_write, to_disk
 from carescope.files.folder import remove
 
 NAME = "ledger.jsonl"
+#: Where those who share the job keep ledgers of their own, each in a folder.
+SHARES = "shares"
 
 
 class Ledger:
@@ -72,12 +74,17 @@ def working(folder: Path, job: Mapping[str, Any], *, overwrite: bool = False) ->
     overwrite
         Discard another job that was begun there.
 
+    Yields
+    ------
+    Ledger
+        With the notes of all who shared the job too.
+
     Raises
     ------
     OutputError
         Another job was begun there, or another process works there.
     """
-    job = json.loads(json.dumps(job))
+    job = as_noted(job)
     with lock.alone(folder, option="--out"):
         path, discarded = folder / NAME, []
         begun = begun_in(folder)
@@ -98,7 +105,20 @@ def working(folder: Path, job: Mapping[str, Any], *, overwrite: bool = False) ->
                 _mend(path)
         except OSError as error:
             raise cannot_write(path, error) from error
-        yield Ledger(path, begun[1] if begun else {}, discarded)
+        yield Ledger(path, all_notes(folder) if begun else {}, discarded)
+
+
+def as_noted(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job is, as a ledger gives it back: tuples become lists."""
+    noted: dict[str, Any] = json.loads(json.dumps(job))
+    return noted
+
+
+def all_notes(folder: Path) -> dict[str, Any]:
+    """The notes of a job, and of all who shared it; those of the job itself count."""
+    shares = sorted((folder / SHARES).glob(f"*/{NAME}"))
+    found = [begun_in(path.parent) for path in shares] + [begun_in(folder)]
+    return {key: value for begun in found if begun for key, value in begun[1].items()}
 
 
 def begun_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

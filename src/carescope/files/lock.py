@@ -11,7 +11,8 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,16 +20,28 @@ from carescope.errors import OutputError
 from carescope.files.folder import make
 
 NAME = "lock"
+#: How long to wait before asking again whether a folder is free.
+AGAIN_S = 0.5
 
 #: What this process holds, and in which thread: who holds a folder already may enter it again.
 _held: set[tuple[Path, int]] = set()
 
 
+class TakenError(OutputError):
+    """Another process works in a folder."""
+
+
 @contextmanager
-def alone(folder: Path, *, option: str = "--model") -> Iterator[None]:
+def alone(
+    folder: Path,
+    *,
+    option: str = "--model",
+    wait: Callable[[TakenError], None] | None = None,
+    needed: bool = False,
+) -> Iterator[None]:
     """Work in a folder, made where it is missing, with no other process doing so.
 
-    On a file system that knows no locks everyone is let in.
+    On a file system that knows no locks everyone is let in, unless they are `needed`.
 
     Parameters
     ----------
@@ -36,18 +49,34 @@ def alone(folder: Path, *, option: str = "--model") -> Iterator[None]:
         Where to work.
     option
         What names the folder on the command line, for messages.
+    wait
+        Told who works there, before each further try; what it raises ends the waiting. Without it
+        there is one try.
+    needed
+        Refuse a file system that knows no locks.
 
     Raises
     ------
+    TakenError
+        Another process, which is named, works there.
     OutputError
-        Another process, which is named, works there; or the folder cannot be written.
+        The folder cannot be written, or knows no locks.
     """
-    path = make(folder).resolve() / NAME
+    path = folder.resolve() / NAME
     mine = (path, threading.get_ident())
     if mine in _held:
         yield
         return
-    handle = _take(path, option)
+    handle = None
+    while handle is None:
+        make(folder)
+        try:
+            handle = _take(path, option, needed)
+        except TakenError as error:
+            if wait is None:
+                raise
+            wait(error)
+            time.sleep(AGAIN_S)
     _held.add(mine)
     try:
         yield
@@ -58,18 +87,20 @@ def alone(folder: Path, *, option: str = "--model") -> Iterator[None]:
         os.close(handle)
 
 
-def _take(path: Path, option: str) -> int:
-    """Open and lock a file, and write into it who we are."""
+def _take(path: Path, option: str, needed: bool) -> int | None:
+    """Open and lock a file, and write into it who we are; None where its folder went meanwhile."""
     while True:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise _cannot(path, error, option) from error
         try:
-            if not _lock(handle):
+            if not _lock(handle, path.parent if needed else None):
                 raise _taken(path, os.read(handle, 200), option)
             # Whoever had it may have removed the name between our opening and our locking.
-            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+            if _is(path, handle):
                 os.ftruncate(handle, 0)
                 os.write(handle, f"pid {os.getpid()} on {platform.node()}\n".encode())
                 return handle
@@ -81,7 +112,15 @@ def _take(path: Path, option: str) -> int:
         os.close(handle)
 
 
-def _lock(handle: int) -> bool:
+def _is(path: Path, handle: int) -> bool:
+    """Whether a file that is open still has its name."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(handle: int, needed_in: Path | None) -> bool:
     """Lock an open file until it is closed; false where another has locked it."""
     try:
         if sys.platform == "win32":
@@ -95,13 +134,20 @@ def _lock(handle: int) -> bool:
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+            return False
+        if needed_in:
+            raise OutputError(
+                "is on a file system without locks, which jobs that share a restoration need",
+                where=needed_in,
+                remedy="Restore with one process or with --workers, or have it mounted with locks",
+            ) from error
     return True
 
 
-def _taken(path: Path, holder: bytes, option: str) -> OutputError:
+def _taken(path: Path, holder: bytes, option: str) -> TakenError:
     said = holder.decode("utf-8", "replace").strip()
-    return OutputError(
+    return TakenError(
         f"another process works here: {said or 'it has not said which'}",
         where=path.parent,
         remedy=f"Wait until it has ended, or choose another folder with {option}",

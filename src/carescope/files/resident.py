@@ -1,7 +1,8 @@
-"""The memory that this process holds."""
+"""The memory that this process holds, and that there is."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,19 @@ def resident_bytes() -> int:
     import resource
 
     return pages * resource.getpagesize()
+
+
+def installed_bytes() -> int:
+    """The memory of this machine, or what this program may take of it; 4 GB where nobody says."""
+    found = [4 << 30]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):  # of a container
+        try:
+            found.append(int((Path("/sys/fs/cgroup") / limit).read_text()))
+        except (OSError, ValueError):
+            continue
+    return min(found)
 
 
 def _most_bytes() -> int:

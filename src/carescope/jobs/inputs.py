@@ -121,6 +121,32 @@ def open_image(
         The file is damaged, its pixels are constant or not finite, or it holds no stack where
         one is needed.
     """
+    image = open_unseen(
+        path,
+        axes=axes,
+        voxel_um=voxel_um,
+        channel=channel,
+        timepoint=timepoint,
+        allow_incomplete=allow_incomplete,
+        fits=fits,
+        stacks_only=stacks_only,
+    )
+    image, warnings, _ = look_over(image, path, fill_nonfinite=fill_nonfinite)
+    return image, warnings
+
+
+def open_unseen(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    voxel_um: VoxelSize | None = None,
+    channel: int | None = None,
+    timepoint: int | None = None,
+    allow_incomplete: bool = False,
+    fits: Callable[[Image], object] = Grid.of,
+    stacks_only: bool = True,
+) -> Image:
+    """As `open_image`, but no pixel is looked at."""
     image = read.open(path, axes=axes, voxel_um=voxel_um, allow_incomplete=allow_incomplete)
     for axis, index in (("C", channel), ("T", timepoint)):
         if index is not None:
@@ -133,17 +159,33 @@ def open_image(
         )
     image = image.arranged("".join(a for a in "TCZYX" if a in image.axes))
     fits(image)
+    return image
+
+
+def look_over(
+    image: Image, path: str | Path, *, fill_nonfinite: bool = False
+) -> tuple[Image, list[str], float | None]:
+    """Look at every pixel of an image that was opened.
+
+    Returns
+    -------
+    image, warnings
+        As of `open_image`.
+    fill
+        What non-finite pixels were taken as; None where there are none.
+    """
     seen = scan(image, fill_nonfinite=fill_nonfinite, refuse_constant=True)
     gaps = read.gaps_of(path)
     warnings = [gaps] if gaps else []
-    if seen.nonfinite:
-        image = filled(image, seen.minimum)
+    fill = seen.minimum if seen.nonfinite else None
+    if fill is not None:
+        image = filled(image, fill)
         warnings.append(f"{seen.nonfinite} NaN or infinite pixels were taken as {seen.minimum:g}.")
     if seen.saturated > 1e-3:
         warnings.append(
             f"{seen.saturated:.2%} of the pixels are saturated; their true brightness is lost."
         )
-    return image, warnings
+    return image, warnings, fill
 
 
 _CHOOSES = {"C": "--channel", "T": "--timepoint"}

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from carescope import engine as engines
 from carescope import normalize, predict, read
 from carescope.errors import ModelError
 from carescope.files.folder import make
 from carescope.image import Image
 from carescope.jobs import resumed
+from carescope.jobs.engines import with_engine
 from carescope.jobs.familiar import check_familiar
+from carescope.jobs.hand import Hands
 from carescope.jobs.outputs import beside, check_output, is_zarr, published
+from carescope.jobs.work import Work, planned
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 from carescope.write import tiff
 
-#: What the numbers of a scale are, by the family of the distribution.
-SCALES = {
-    "laplace": "scale b of a Laplace distribution around the restored value, in grey levels",
-    "gaussian": "standard deviation of a Gaussian around the restored value, in grey levels",
-}
-
 
 @dataclass(frozen=True)
 class Written:
-    """A restored file, what to think about, and the files of its spread and height beside it."""
+    """A restored file, what to think about, what ran the network, and the files beside it."""
 
     path: Path
     image: Image
     clipped: int
     warnings: list[str]
+    engine: str
     scale: Path | None = None
     disagreement: Path | None = None
     height: Path | None = None
@@ -69,7 +68,9 @@ def restore_file(
     strict: bool = False,
     maps: Sequence[Affine] | None = None,
     known: Sequence[str] | None = None,
+    engine: str = "auto",
     memory_bytes: int | None = None,
+    hands: Hands | None = None,
     provenance: dict[str, str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> Written:
@@ -101,9 +102,14 @@ def restore_file(
         What normalises each channel, where that is known already.
     known
         What `check_familiar` says of the image, where it was asked already.
+    engine
+        What runs the network: see `carescope.engine.choose`. Work that was begun goes on with its
+        own under ``auto``.
     memory_bytes
         Below what the whole process stays, its libraries included; where None, a block takes up to
-        a gigabyte.
+        four gigabytes.
+    hands
+        Who restores the blocks of an OME-Zarr, instead of this process.
     provenance
         More to write into the metadata.
     watch
@@ -122,39 +128,25 @@ def restore_file(
     ours = published(out)
     for path in (out, *extra.values()):
         check_output(path, dtype, overwrite=overwrite, ours=ours)
-    work = _work(model, stack, out, extra, dtype, force=force, provenance=provenance)
+    work = planned(model, stack, out, extra, dtype, force=force, provenance=provenance)
     maps = tuple(maps or resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles))
     known = check_familiar(model, stack, maps, strict=strict) if known is None else known
-    warnings = [*_unknown_pixels(model, stack), *known]
+    work, said = with_engine(work, maps, engine, memory_bytes)
+    warnings = [*said, *_unknown_pixels(model, stack), *known]
     if is_zarr(out):
         clipped, said = resumed.restore(
-            work, maps=maps, memory_bytes=memory_bytes, overwrite=overwrite, watch=watch
+            work,
+            maps=maps,
+            memory_bytes=memory_bytes,
+            overwrite=overwrite,
+            hands=hands,
+            watch=watch,
         )
         warnings = [*said, *warnings]
     else:
         clipped = _into_tiff(work, maps, memory_bytes, watch, overwrite=overwrite)
     image = read.open(out, axes=work.there.axes)
-    return Written(out, image, clipped, warnings, **extra)
-
-
-def _work(
-    model: Model | Ensemble,
-    stack: Image,
-    out: Path,
-    extra: Mapping[str, Path],
-    dtype: str,
-    *,
-    force: bool,
-    provenance: dict[str, str] | None = None,
-) -> resumed.Work:
-    """What is restored, into what; refused where the model and the stack do not match."""
-    there = predict.outline(model, stack, force=force)
-    facts = predict.provenance(model, stack) | (provenance or {})
-    layers = {"mean": resumed.Layer(out, dtype, facts)}
-    for name, path in extra.items():
-        told = facts | {"values": _meaning(name, model)}
-        layers[name] = resumed.Layer(path, "float32", told)
-    return resumed.Work(model, stack, there, layers)
+    return Written(out, image, clipped, warnings, engines.word(work.model), **extra)
 
 
 def _unknown_pixels(model: Model | Ensemble, stack: Image) -> list[str]:
@@ -169,7 +161,7 @@ def _unknown_pixels(model: Model | Ensemble, stack: Image) -> list[str]:
 
 
 def _into_tiff(
-    work: resumed.Work,
+    work: Work,
     maps: Sequence[Affine],
     memory_bytes: int | None,
     watch: Callable[[float], None] | None,
@@ -213,15 +205,6 @@ def _into_tiff(
     return layers["mean"].clipped
 
 
-def _meaning(name: str, model: Model | Ensemble) -> str:
-    """What the numbers of a layer are, for its metadata."""
-    if name == "scale":
-        return SCALES[str(model.family)]
-    if name == "height":
-        return "plane of the surface, from 0"
-    return f"disagreement of {len(model.members)} models, from 0 (one opinion) to 1"
-
-
 def restore_files(
     model: Model | Ensemble,
     stacks: Sequence[Image],
@@ -233,7 +216,9 @@ def restore_files(
     overwrite: bool = False,
     force: bool = False,
     strict: bool = False,
+    engine: str = "auto",
     memory_bytes: int | None = None,
+    hands: Hands | None = None,
     provenance: dict[str, str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> list[Written]:
@@ -245,14 +230,14 @@ def restore_files(
         What restores and what is restored.
     targets
         A file for each stack; its folder is made where it is missing.
-    spread, height, dtype, overwrite, force, strict, memory_bytes, provenance
+    spread, height, dtype, overwrite, force, strict, engine, memory_bytes, hands, provenance
         As for `restore_file`.
     watch
         Called with the share of all that is done.
     """
     prepared = []
     for stack, target in zip(stacks, targets, strict=True):
-        work = _work(model, stack, target, {}, dtype, force=force)
+        work = planned(model, stack, target, {}, dtype, force=force)
         maps = resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles)
         # Otherwise each is looked at when its turn comes.
         known = check_familiar(model, stack, maps, strict=True) if strict else None
@@ -278,7 +263,9 @@ def restore_files(
                 strict=strict,
                 maps=maps,
                 known=known,
+                engine=engine,
                 memory_bytes=memory_bytes,
+                hands=hands,
                 provenance=provenance,
                 watch=tell,
             )

@@ -9,11 +9,12 @@ from torch import nn
 
 from carescope.errors import UsageError
 from carescope.net.dropout import Dropout
+from carescope.net.steady import Conv2d, Conv3d
 
 Size = int | tuple[int, ...]
 
 # By number of spatial axes. Any: torch wants the sizes as tuples of exactly that many.
-_CONVOLUTION: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
+_CONVOLUTION: dict[int, Any] = {2: Conv2d, 3: Conv3d}
 _MAX_POOL: dict[int, Any] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {

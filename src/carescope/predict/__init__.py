@@ -1,13 +1,21 @@
 """Restoring: pure functions of one output block, and loops over them."""
 
 from carescope.predict import direct, sections
-from carescope.predict.blocks import Block, block_size, cut, plan, working_bytes
+from carescope.predict.blocks import Block, block_size, cut, plan, seen_px, working_bytes
+from carescope.predict.engaged import engaged
 from carescope.predict.estimate import Estimate
 from carescope.predict.glimpse import glimpses
 from carescope.predict.memory import left, room
 from carescope.predict.outline import Outline, layer_names, outline, provenance
 from carescope.predict.surface import check_projects, heights
-from carescope.predict.volume import Place, Restored, restore, restore_into
+from carescope.predict.volume import (
+    Place,
+    Restored,
+    one_by_one,
+    place_of,
+    restore,
+    restore_into,
+)
 from carescope.predict.widening import noise_seen
 
 __all__ = [
@@ -20,17 +28,21 @@ __all__ = [
     "check_projects",
     "cut",
     "direct",
+    "engaged",
     "glimpses",
     "heights",
     "layer_names",
     "left",
     "noise_seen",
+    "one_by_one",
     "outline",
+    "place_of",
     "plan",
     "provenance",
     "restore",
     "restore_into",
     "room",
     "sections",
+    "seen_px",
     "working_bytes",
 ]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from weakref import WeakKeyDictionary
-
-import torch
-from torch import Tensor, nn
+from typing import NamedTuple
 
 from carescope import net
 from carescope.model import Ensemble, Model
+from carescope.predict.footprint import bytes_per_px
 
 Block = tuple[slice, slice, slice]
 
@@ -22,10 +20,10 @@ SMALLEST_PX = 16
 WHOLE_PX = 64
 #: What the network may take for the slices that it sees at once.
 BATCH_BYTES = 1 << 28
-#: For what skips past the widest layer, and copies in another order of axes: measured 1.3 to 2.5.
-OVERHEAD = 2.5
-
-_known: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
+#: What reading and interpolating a pixel costs, in pixels that the network sees.
+READING = 0.05
+#: What a block costs beside its pixels, likewise.
+EACH_BLOCK = 20_000
 
 
 def plan(
@@ -33,8 +31,8 @@ def plan(
 ) -> Iterator[Block]:
     """Blocks that cover a volume, each with a working set that fits in memory.
 
-    Whichever axis is longest beside its halo is halved, to a round number of pixels, until they
-    fit, so that little is read twice; an axis of 16 pixels or less is not cut.
+    Of all round sizes that fit, that with which the network sees the fewest pixels, halos
+    included; an axis of 16 pixels or less is not cut.
 
     Parameters
     ----------
@@ -63,36 +61,121 @@ def block_size(
     model: Model | Ensemble, shape: tuple[int, int, int], memory_bytes: int
 ) -> tuple[int, int, int]:
     """The size of the blocks of `plan`."""
-    halo = _halo(model)
-    size = list(shape)
-    while working_bytes(model, shape, (size[0], size[1], size[2])) > memory_bytes:
-        long = [a for a in range(3) if size[a] > (SMALLEST_PX if halo[a] else 1)]
-        if model.task.kind == "project" and 0 in long:
-            long.remove(0)  # the surface may lie in any plane
-        if not long:
-            break
-        axis = max(long, key=lambda a: size[a] / (halo[a] + 1))
-        half = -(-size[axis] // 2)
-        whole = WHOLE_PX if half > 2 * WHOLE_PX else SMALLEST_PX if halo[axis] else 1
-        size[axis] = -(-half // whole) * whole
-    return size[0], size[1], size[2]
+    there = _Terms.of(model, shape)
+    if there.bytes(shape) <= memory_bytes:
+        return shape
+    lengths = [_lengths(model, there, axis) for axis in range(3)]
+    best = (lengths[0][0], lengths[1][0], lengths[2][0])
+    least = math.inf
+    for z, y in itertools.product(*lengths[:2]):
+        # As much is read twice as there is memory for less: the longest that fits along x is best.
+        x = _longest(there, z, y, lengths[2], memory_bytes)
+        if x is not None and (cost := there.cost((z, y, x))) < least:
+            least, best = cost, (z, y, x)
+    return best
+
+
+def _longest(there: _Terms, z: int, y: int, lengths: list[int], memory_bytes: int) -> int | None:
+    """The length along x, of some that rise, that costs least of those that fit."""
+    first, last = 0, len(lengths)
+    while first < last:
+        middle = (first + last) // 2
+        if there.bytes((z, y, lengths[middle])) <= memory_bytes:
+            first = middle + 1
+        else:
+            last = middle
+    fitting = lengths[max(0, first - 4) : first]
+    return min(fitting, key=lambda x: there.cost((z, y, x))) if fitting else None
+
+
+def _lengths(model: Model | Ensemble, there: _Terms, axis: int) -> list[int]:
+    """Lengths of blocks along an axis that are worth trying, rising: round, or the whole axis."""
+    whole = there.shape[axis]
+    if axis == 0 and model.task.kind == "project":
+        return [whole]  # the surface may lie in any plane
+    least = SMALLEST_PX if there.halo[axis] else 1
+    found = {whole}
+    for count in [*range(2, 17), *(round(2 ** (n / 2)) for n in range(9, 50))]:
+        part = -(-whole // count)
+        round_to = WHOLE_PX if part > 2 * WHOLE_PX else least
+        found.add(min(whole, -(-part // round_to) * round_to))
+    return sorted(found)
 
 
 def working_bytes(
     model: Model | Ensemble, shape: tuple[int, int, int], size: tuple[int, int, int]
 ) -> float:
     """What it takes to restore a block of a size of a volume of a shape."""
+    return _Terms.of(model, shape).bytes(size)
+
+
+def seen_px(
+    model: Model | Ensemble, shape: tuple[int, int, int], size: tuple[int, int, int]
+) -> float:
+    """How many pixels each network sees of a volume of a shape, in blocks of a size."""
+    return _Terms.of(model, shape).seen(size)
+
+
+def tile(
+    model: Model | Ensemble, shape: tuple[int, int, int], size: tuple[int, int, int]
+) -> tuple[int, ...]:
+    """The spatial lengths that a network sees at once of a volume, in whole pooling cells."""
     _, cells = looks(model)
-    # Beyond the mirrored volume there is nothing to look at.
-    margin = model.task.margin_px
-    ends = [n + 2 * (margin + c) for n, c in zip(shape, cells, strict=True)]
-    seen = [min(n + h, end) for n, h, end in zip(size, _halo(model), ends, strict=True)]
-    return _bytes(model, list(size), seen)
+    seen = [-(-n // c) * c for n, c in zip(_Terms.of(model, shape).far(size), cells, strict=True)]
+    if model.task.kind == "isotropic":
+        return seen[0], seen[1]
+    return tuple(seen if model.task.axes == "ZYX" else seen[1:])
 
 
-def _halo(model: Model | Ensemble) -> list[int]:
-    """How much more is seen than kept along each axis, at most."""
-    return [2 * (r + c) if r else 0 for r, c in zip(*looks(model), strict=True)]
+class _Terms(NamedTuple):
+    """What the cost of blocks depends on."""
+
+    model: Model | Ensemble
+    shape: tuple[int, int, int]
+    halo: list[int]
+    ends: list[int]
+
+    @classmethod
+    def of(cls, model: Model | Ensemble, shape: tuple[int, int, int]) -> _Terms:
+        reaches, cells = looks(model)
+        halo = [2 * (r + c) if r else 0 for r, c in zip(reaches, cells, strict=True)]
+        # Beyond the mirrored volume there is nothing to look at.
+        margin = model.task.margin_px
+        ends = [n + 2 * (margin + c) for n, c in zip(shape, cells, strict=True)]
+        return cls(model, shape, halo, ends)
+
+    def far(self, size: tuple[int, int, int]) -> list[int]:
+        """What is seen at most for a block of a size, along each axis."""
+        return [min(n + h, end) for n, h, end in zip(size, self.halo, self.ends, strict=True)]
+
+    def bytes(self, size: tuple[int, int, int]) -> float:
+        """What it takes to restore a block of a size."""
+        return _bytes(self.model, list(size), self.far(size))
+
+    def seen(self, size: tuple[int, int, int]) -> float:
+        """How many pixels the network sees for all blocks of a size."""
+        terms = zip(self.shape, size, self.halo, self.ends, strict=True)
+        z, y, x = (_seen_along(*each) for each in terms)
+        depth, rows, columns = self.shape
+        if self.model.task.kind == "isotropic":
+            # xz sections of the rows that are kept, in all blocks along z and x; likewise yz.
+            return z * (rows * x + columns * y)
+        if self.model.task.axes == "YX":
+            return depth * y * x
+        return z * y * x
+
+    def cost(self, size: tuple[int, int, int]) -> float:
+        """What all blocks of a size cost, in pixels that the network sees."""
+        terms = zip(self.shape, size, self.halo, self.ends, strict=True)
+        read = math.prod(_seen_along(*each) for each in terms)
+        blocks = math.prod(-(-n // part) for n, part in zip(self.shape, size, strict=True))
+        return self.seen(size) + READING * read + EACH_BLOCK * blocks
+
+
+def _seen_along(whole: int, length: int, halo: int, end: int) -> int:
+    """What is seen of an axis in parts of a length, halos included."""
+    count, left = divmod(whole, length)
+    return count * min(length + halo, end) + (min(left + halo, end) if left else 0)
 
 
 def looks(model: Model | Ensemble) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -114,7 +197,7 @@ def looks(model: Model | Ensemble) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def slices_at_once(model: Model, pixels: int) -> int:
     """How many slices of so many pixels a network may see at once, at least 1."""
-    return max(1, int(BATCH_BYTES / (pixels * bytes_per_px(model.network))))
+    return max(1, int(BATCH_BYTES / (pixels * bytes_per_px(model))))
 
 
 def _bytes(model: Model | Ensemble, kept: list[int], seen: list[int]) -> float:
@@ -128,40 +211,10 @@ def _bytes(model: Model | Ensemble, kept: list[int], seen: list[int]) -> float:
     parts = task.channels_out * (2 if model.spread else 1)
     arrays = (task.channels_in + 2) * math.prod(seen)
     arrays += parts * (len(model.members) + 2) * math.prod(kept)
-    widest = max(bytes_per_px(member.network) for member in model.members)
+    widest = max(bytes_per_px(member) for member in model.members)
     if task.axes == "ZYX":
         return 4.0 * arrays + widest * math.prod(seen)
     sections = task.kind == "isotropic"
     one = widest * (seen[0] * max(seen[1:]) if sections else seen[1] * seen[2])
     count = max(kept[1:]) if sections else kept[0]
     return 4.0 * arrays + max(one, min(BATCH_BYTES, one * count))
-
-
-def bytes_per_px(network: nn.Module) -> float:
-    """What a forward pass takes for each pixel of its input.
-
-    What the widest layer reads and writes, found by running the network once on a small image,
-    times `OVERHEAD`.
-    """
-    if network not in _known:
-        _known[network] = _measured(network)
-    return _known[network]
-
-
-@torch.inference_mode()
-def _measured(network: nn.Module) -> float:
-    floats = [0]
-
-    def note(_module: nn.Module, seen: tuple[Tensor, ...], given: Tensor) -> None:
-        floats.append(sum(t.numel() for t in seen) + given.numel())
-
-    leaves = [m for m in network.modules() if not list(m.children())]
-    hooks = [leaf.register_forward_hook(note) for leaf in leaves]
-    try:
-        channels, space = int(network.channels_in), [max(4 * n, 16) for n in net.grid(network)]  # type: ignore[arg-type]
-        device = next(network.parameters()).device
-        network.eval()(torch.zeros(1, channels, *space, device=device))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return OVERHEAD * 4 * max(floats) / math.prod(space)

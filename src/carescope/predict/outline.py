@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import carescope
+from carescope import engine
 from carescope.axes import describe_shape
 from carescope.errors import InputError
 from carescope.grid import Grid
@@ -183,10 +184,11 @@ def layer_names(model: Model | Ensemble) -> tuple[str, ...]:
 
 
 def provenance(model: Model | Ensemble, stack: Image) -> dict[str, str]:
-    """What the metadata of a restoration says: the caution, the model, the source."""
+    """What the metadata of a restoration says: the caution, the model, its engine, the source."""
     return {
         "software": f"carescope {carescope.__version__}",
         "caution": CAUTION,
         "model_sha256": model.sha256,
         "source": Path(stack.source or "array").name,
+        "engine": engine.word(model),
     }

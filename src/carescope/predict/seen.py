@@ -22,8 +22,10 @@ def recorded(image: Image, maps: Sequence[Affine], z: Indices, y: Indices, x: In
     places = [mirror(at, n) for at, n in zip((z, y, x), image.shape[1:], strict=True)]
     bounds = tuple(slice(int(at.min()), int(at.max()) + 1) for at in places)
     grey = normalize.apply(maps, np.asarray(image.data[(slice(None), *bounds)]))
-    z, y, x = (at - at.min() for at in places)
-    return np.ascontiguousarray(grey[:, z][:, :, y][..., x])
+    for axis, at in enumerate(places, 1):
+        if (np.diff(at) != 1).any():  # beyond a border; elsewhere they are all, in order
+            grey = grey.take(at - at.min(), axis=axis)
+    return np.ascontiguousarray(grey)
 
 
 def interpolated(

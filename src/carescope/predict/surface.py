@@ -13,7 +13,7 @@ from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 from carescope.predict.blocks import plan
 from carescope.predict.direct import height_of, sight
-from carescope.predict.memory import WORKING_MEMORY_BYTES
+from carescope.predict.memory import room
 from carescope.predict.outline import outline
 
 
@@ -22,7 +22,7 @@ def heights(
     image: Image,
     *,
     maps: Sequence[Affine] | None = None,
-    memory_bytes: int = WORKING_MEMORY_BYTES,
+    memory_bytes: int | None = None,
 ) -> Image:
     """The plane in which a model sees the surface, for each pixel.
 
@@ -39,7 +39,7 @@ def heights(
     maps
         What normalises each channel; by default the recipe's percentiles of the whole image.
     memory_bytes
-        What a block may take.
+        What a block may take; where None, up to four gigabytes.
 
     Returns
     -------
@@ -57,6 +57,7 @@ def heights(
     there = outline(model, image)
     maps = normalize.fit(image, model.recipe.percentiles) if maps is None else maps
     frames = image.frames()
+    memory_bytes = room(None) if memory_bytes is None else memory_bytes
     found = np.empty((len(frames), *there.space[1:]), np.float32)
     for frame, heights in zip(frames, found, strict=True):
         for block in plan(model, there.space, memory_bytes):

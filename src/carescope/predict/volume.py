@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,8 +17,9 @@ from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 from carescope.predict import direct, sections
 from carescope.predict.blocks import Block, plan
+from carescope.predict.engaged import engaged
 from carescope.predict.estimate import Estimate, Floats
-from carescope.predict.memory import WORKING_MEMORY_BYTES
+from carescope.predict.memory import room
 from carescope.predict.outline import Outline, layer_names, outline, provenance
 from carescope.predict.widening import widening
 
@@ -82,7 +84,9 @@ class Restored:
         return replace(self.mean, data=low), replace(self.mean, data=high)
 
 
-def restore(model: Model | Ensemble, image: Image, *, force: bool = False) -> Restored:
+def restore(
+    model: Model | Ensemble, image: Image, *, force: bool = False, engine: str = "auto"
+) -> Restored:
     """Restore an image in memory.
 
     Parameters
@@ -94,6 +98,10 @@ def restore(model: Model | Ensemble, image: Image, *, force: bool = False) -> Re
         NaN. For an isotropic model with a voxel size.
     force
         Restore also where plane distance and pixel size have another ratio than the model's.
+    engine
+        What runs the network: ``torch`` (float32, the reference), ``openvino``, ``compile``, or
+        ``auto``: the fastest, where there is much to do. All but torch are compared with it first,
+        and used where they differ by at most 1e-3 (RMS over range).
 
     Returns
     -------
@@ -106,15 +114,21 @@ def restore(model: Model | Ensemble, image: Image, *, force: bool = False) -> Re
     InputError
         The image does not have the geometry or the channels that the model was trained for, or
         is constant.
+    UsageError
+        There is no such engine.
     """
     there = outline(model, image, force=force)
+    maps = normalize.fit(image, model.recipe.percentiles)
+    model, said = engaged(model, image, there, maps, engine)
+    for one in said:
+        warnings.warn(one, stacklevel=2)
     layers: dict[str, Floats] = {n: np.empty(there.shape, np.float32) for n in layer_names(model)}
 
     def keep(place: Place, part: Estimate) -> None:
         for name, values in layers.items():
             values[place] = getattr(part, name)
 
-    restore_into(keep, model, image, there)
+    restore_into(keep, model, image, there, maps=maps)
     told = (there.axes, there.voxel_um, there.channel_names, image.source)
     images = {name: Image(values, *told) for name, values in layers.items()}
     facts = provenance(model, image)
@@ -128,7 +142,7 @@ def restore_into(
     there: Outline,
     *,
     maps: Sequence[Affine] | None = None,
-    memory_bytes: int = WORKING_MEMORY_BYTES,
+    memory_bytes: int | None = None,
     blocks: Sequence[Block] | None = None,
     finished: Callable[[Place], bool] | None = None,
     wanted: Collection[str] | None = None,
@@ -149,7 +163,7 @@ def restore_into(
         What normalises each channel; by default the recipe's percentiles of the whole image, all
         time points together.
     memory_bytes
-        What a block may take while it is restored.
+        What a block may take while it is restored; where None, up to four gigabytes.
     blocks
         Which blocks, instead of those that `plan` finds.
     finished
@@ -161,19 +175,42 @@ def restore_into(
         Called with the share that is done, 0 to 1.
     """
     maps = normalize.fit(image, model.recipe.percentiles) if maps is None else maps
-    wanted = layer_names(model) if wanted is None else wanted
-    blocks = list(plan(model, there.space, memory_bytes)) if blocks is None else blocks
-    frames, wider = image.frames(), widening(model, image, maps)
-    for time, frame in enumerate(frames):
+    if blocks is None:
+        memory_bytes = room(None) if memory_bytes is None else memory_bytes
+        blocks = list(plan(model, there.space, memory_bytes))
+    restored = one_by_one(model, image, there, maps=maps, wanted=wanted)
+    times = image.size("T")
+    for time in range(times):
         for number, block in enumerate(blocks):
-            place = _place(there, time, block)
+            place = place_of(there, time, block)
             if finished is None or not finished(place):
-                part = _restored(model, frame, there, maps, block, wanted)
-                if wider is not None and part.scale is not None:
-                    part = part._replace(scale=part.scale * wider)
-                keep(place, Estimate(*(_shaped(v, there) for v in part)))
+                keep(place, restored(time, block))
             if watch:
-                watch((time + (number + 1) / len(blocks)) / len(frames))
+                watch((time + (number + 1) / len(blocks)) / times)
+
+
+def one_by_one(
+    model: Model | Ensemble,
+    image: Image,
+    there: Outline,
+    *,
+    maps: Sequence[Affine],
+    wanted: Collection[str] | None = None,
+) -> Callable[[int, Block], Estimate]:
+    """What restores a block of a time point, in any order; parameters are those of `restore_into`.
+
+    What is known of the image as a whole is found here, once.
+    """
+    wanted = layer_names(model) if wanted is None else wanted
+    frames, wider = image.frames(), widening(model, image, maps)
+
+    def restored(time: int, block: Block) -> Estimate:
+        part = _restored(model, frames[time], there, maps, block, wanted)
+        if wider is not None and part.scale is not None:
+            part = part._replace(scale=part.scale * wider)
+        return Estimate(*(_shaped(v, there) for v in part))
+
+    return restored
 
 
 def _restored(
@@ -195,8 +232,8 @@ def _restored(
     )
 
 
-def _place(there: Outline, time: int, block: Block) -> Place:
-    """Where a block lies in a restoration."""
+def place_of(there: Outline, time: int, block: Block) -> Place:
+    """Where a block of a time point lies in a restoration."""
     z, y, x = block
     named: dict[str, Any] = {"T": time, "C": slice(None), "Z": z, "Y": y, "X": x}
     return tuple(named[axis] for axis in there.axes)

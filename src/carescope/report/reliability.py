@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from carescope import trust
 from carescope.report.figures import PHONE_IN, WIDE_IN
 from carescope.report.panels import FAINT, INK, POINTS, png
 from carescope.report.plots import AXIAL, LATERAL, side_by_side
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Reals = npt.NDArray[np.floating]
 
@@ -48,20 +51,23 @@ def curves(
     figure, axes = side_by_side(2, width_in, 3.6)
     titles = "as the network predicts", "after rescaling"
     for plot, title, channels in zip(axes, titles, (before, after), strict=True):
-        plot.plot([0, 100], [0, 100], color=FAINT, lw=0.8, zorder=0)
-        for (name, curve), (colour, dashes) in zip(channels, CHANNELS, strict=False):
-            said = (
-                f"{name}: error {100 * curve.error:.1f} %" if name else f"{100 * curve.error:.1f} %"
-            )
-            plot.plot(100 * curve.levels, 100 * curve.covered, color=colour, ls=dashes, label=said)
-        plot.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
-        plot.set_xlabel("confidence of the interval (%)")
-        plot.set_ylabel("true values in it (%)")
-        plot.set_title(title, loc="left", fontsize=POINTS + 1, color=INK)
-        plot.legend(frameon=False, fontsize=POINTS - 0.5, loc="lower right")
-        plot.text(4, 93, "too cautious", color=FAINT, fontsize=POINTS - 1)
-        plot.text(62, 40, "too sure", color=FAINT, fontsize=POINTS - 1)
+        draw_curves(plot, title, channels)
     return png(figure)
+
+
+def draw_curves(plot: Axes, title: str, channels: Sequence[tuple[str, trust.Calibration]]) -> None:
+    """Draw the reliability curves of up to four channels, or networks, into one plot."""
+    plot.plot([0, 100], [0, 100], color=FAINT, lw=0.8, zorder=0)
+    for (name, curve), (colour, dashes) in zip(channels, CHANNELS, strict=False):
+        said = f"{name}: error {100 * curve.error:.1f} %" if name else f"{100 * curve.error:.1f} %"
+        plot.plot(100 * curve.levels, 100 * curve.covered, color=colour, ls=dashes, label=said)
+    plot.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
+    plot.set_xlabel("confidence of the interval (%)")
+    plot.set_ylabel("true values in it (%)")
+    plot.set_title(title, loc="left", fontsize=POINTS + 1, color=INK)
+    plot.legend(frameon=False, fontsize=POINTS - 0.5, loc="lower right")
+    plot.text(4, 93, "too cautious", color=FAINT, fontsize=POINTS - 1)
+    plot.text(62, 40, "too sure", color=FAINT, fontsize=POINTS - 1)
 
 
 def profile(line: Line, share: str, unit: str, *, width_in: float = WIDE_IN) -> bytes:

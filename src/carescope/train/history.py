@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from carescope.train.state import State
 
 COLUMNS = ("step", "seconds", "train_loss", "val_loss", "learning_rate")
+#: Of its validation loss, what a training that has converged loses at most in its last quarter.
+STILL_FALLING = 0.02
 
 
 def check_board(tensorboard: str | Path) -> None:
@@ -102,3 +104,28 @@ def write(rows: Sequence[Mapping[str, float | None]], run: Path) -> None:
     lines = [",".join(f"{value:.6g}" for value in row) for row in told]
     text = "\n".join([",".join(COLUMNS), *lines, ""])
     atomic.write_text(folder.make(run) / "history.csv", text, overwrite=True)
+
+
+def still_falling(rows: Sequence[Mapping[str, float | None]]) -> bool:
+    """Whether a training would have gone on getting better: it had not converged.
+
+    That is, whether the lowest validation loss of the last quarter of its steps is more than 2 %
+    below the lowest of the quarter before. Of too short a history nobody can say that it
+    had converged.
+
+    Parameters
+    ----------
+    rows
+        The history, one row an epoch; of a training in two passes, both.
+    """
+    last = max((row["step"] or 0 for row in rows), default=0)
+    quarters: dict[int, float] = {}
+    for row in rows:
+        step, loss = row["step"], row["val_loss"]
+        if not step or loss is None or not math.isfinite(loss):
+            continue
+        quarter = math.ceil(4 * step / last)
+        quarters[quarter] = min(loss, quarters.get(quarter, math.inf))
+    if not {3, 4} <= set(quarters):
+        return True
+    return quarters[3] - quarters[4] > STILL_FALLING * abs(quarters[3])

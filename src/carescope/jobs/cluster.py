@@ -1,0 +1,129 @@
+"""Workers of a Dask cluster that restore blocks of one work."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from carescope.errors import UsageError
+from carescope.jobs.crew import RETRIES, told
+from carescope.jobs.hand import LostError, Piece
+from carescope.jobs.order import Order
+from carescope.jobs.worker import do_one
+
+#: So many pieces are handed out for each thread of the cluster, so that none waits for the next.
+AHEAD = 3
+_REMEDY = "Give the address that the scheduler prints, such as tcp://node1:8786, or local"
+
+
+class Cluster:
+    """Workers of a cluster that is there, or of one on this computer; a context manager.
+
+    Parameters
+    ----------
+    order
+        What they restore. Nothing of it need be there before pieces are done.
+    address
+        That of the scheduler; or ``local`` for processes of this computer, which end with this one.
+    count
+        How many processes of this computer; as many as it has cores where None.
+
+    Raises
+    ------
+    UsageError
+        It is no address, Dask is not installed, or nobody answers.
+    """
+
+    def __init__(self, order: Order, address: str, *, count: int | None = None) -> None:
+        if address != "local" and not re.fullmatch(r"(\w+://)?[^/\s]+:\d+", address):
+            raise UsageError(f"{address!r} is no address", where="--dask", remedy=_REMEDY)
+        self.order, self.word = order, secrets.token_hex(8)
+        self._address, self._count = address, count
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            import distributed
+        except ImportError as error:
+            raise UsageError(
+                "Dask is not installed",
+                where="--dask",
+                remedy="Install it with pip install 'carescope[dask]', or use --workers",
+            ) from error
+        dask: Any = distributed  # it has no types
+        place: Any = self._address
+        if place == "local":
+            # Memory is bounded by the size of blocks, and not by restarting workers.
+            place = self._stack.enter_context(
+                dask.LocalCluster(
+                    n_workers=self._count or os.cpu_count(),
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                )
+            )
+        try:
+            self._client = self._stack.enter_context(dask.Client(place, set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"no Dask scheduler answers at {self._address}",
+                where="--dask",
+                remedy=_REMEDY,
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def memory_of_each(self, memory_bytes: int | None) -> int | None:
+        """The limit itself: it is that of each worker, wherever that is."""
+        return memory_bytes
+
+    def do(self, pieces: Sequence[Piece], done: Callable[[Piece, int], None]) -> None:
+        """Do pieces; those of a worker that was lost are done by others.
+
+        Raises
+        ------
+        CarescopeError
+            A worker says what is wrong, or a piece costs one worker after the other.
+        """
+        import distributed
+
+        dask: Any = distributed
+        text, waiting = self.order.text(), iter(pieces)
+        of: dict[Any, Piece] = {}
+
+        def ask() -> list[Any]:
+            """The next piece as a future, in a list; none where all are handed out."""
+            for piece in waiting:
+                future = self._client.submit(
+                    do_one, text, self.word, tuple(piece), retries=RETRIES, pure=False
+                )
+                of[future] = piece
+                return [future]
+            return []
+
+        threads = max(1, sum(self._client.nthreads().values()))
+        first = [future for _ in range(AHEAD * threads) for future in ask()]
+        at_work = dask.as_completed(first, loop=self._client.loop)
+        for future in at_work:
+            piece = of.pop(future)
+            try:
+                answer = future.result()
+            except distributed.KilledWorker as error:
+                raise LostError(piece, f"it cost {RETRIES + 1} workers", of_memory=True) from error
+            if "error" in answer:
+                raise told(answer["error"])
+            done(piece, answer["done"])
+            for new in ask():
+                at_work.add(new)

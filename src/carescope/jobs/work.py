@@ -1,0 +1,125 @@
+"""What is restored into what, and all that the bytes of the result depend on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carescope import engine, predict
+from carescope.files.hashes import stamp
+from carescope.image import Image
+from carescope.jobs.outputs import stem
+from carescope.model import Ensemble, Model, calibrated
+from carescope.pieces import map_pieces
+
+#: What a ledger calls the engine of a work.
+ENGINE = "--engine"
+#: What the numbers of a scale are, by the family of the distribution.
+SCALES = {
+    "laplace": "scale b of a Laplace distribution around the restored value, in grey levels",
+    "gaussian": "standard deviation of a Gaussian around the restored value, in grey levels",
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One of the images that a restoration consists of."""
+
+    path: Path
+    dtype: str
+    provenance: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is restored, into what.
+
+    Parameters
+    ----------
+    model, stack
+        What restores, and what is restored.
+    there
+        What the restoration will be.
+    layers
+        The images to write, by the field of `carescope.predict.Estimate`; ``mean`` among them.
+    """
+
+    model: Model | Ensemble
+    stack: Image
+    there: predict.Outline
+    layers: Mapping[str, Layer]
+
+    @property
+    def out(self) -> Path:
+        return self.layers["mean"].path
+
+    def told(self) -> dict[str, Any]:
+        """All that the bytes of the result depend on, for a ledger."""
+        facts = self.model.known if isinstance(self.model, Ensemble) else self.model.facts
+        found = calibrated.of(facts)
+        there, by = self.there, engine.settled(self.model)
+        software = predict.provenance(self.model, self.stack)["software"]
+        return {
+            "version of carescope": software,
+            "model": [self.model.sha256, [found.factors, found.trends] if found else None],
+            "input": [stem(Path(self.stack.source or "array")), identity(self.stack)],
+            "size, voxel size or channels": [
+                there.axes,
+                there.shape,
+                there.voxel_um,
+                there.channel_names,
+            ],
+            "--dtype": self.layers["mean"].dtype,
+            "--spread": sorted(self.layers),
+            ENGINE: [by, engine.version(by)],
+        }
+
+
+def planned(
+    model: Model | Ensemble,
+    stack: Image,
+    out: Path,
+    extra: Mapping[str, Path],
+    dtype: str,
+    *,
+    force: bool,
+    provenance: dict[str, str] | None = None,
+) -> Work:
+    """What is restored, into what; refused where the model and the stack do not match."""
+    there = predict.outline(model, stack, force=force)
+    facts = predict.provenance(model, stack) | (provenance or {})
+    layers = {"mean": Layer(out, dtype, facts)}
+    for name, path in extra.items():
+        told = facts | {"values": _meaning(name, model)}
+        layers[name] = Layer(path, "float32", told)
+    return Work(model, stack, there, layers)
+
+
+def _meaning(name: str, model: Model | Ensemble) -> str:
+    """What the numbers of a layer are, for its metadata."""
+    if name == "scale":
+        return SCALES[str(model.family)]
+    if name == "height":
+        return "plane of the surface, from 0"
+    return f"disagreement of {len(model.members)} models, from 0 (one opinion) to 1"
+
+
+def identity(stack: Image) -> str:
+    """What tells an image from any other: of a file its state, of an array its pixels."""
+    data, seen = stack.data, [repr((stack.axes, stack.shape, stack.voxel_um))]
+    while not isinstance(data, np.ndarray) and hasattr(data, "data"):  # a part of something else
+        chosen = {name: value for name, value in vars(data).items() if name != "data"}
+        seen.append(repr(sorted(chosen.items())))
+        data = data.data
+    if isinstance(data, np.ndarray) or stack.source is None or not Path(stack.source).exists():
+        pixels = hashlib.sha256()
+        map_pieces(stack, lambda part, _: pixels.update(np.ascontiguousarray(part).tobytes()))
+        seen.append(pixels.hexdigest())
+    else:
+        seen.append(stamp(Path(stack.source)))
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()

@@ -1,0 +1,126 @@
+"""One of several processes that restore blocks of a work that another leads.
+
+``python -m carescope.jobs.worker`` is told on its standard input what to do, a line of JSON each:
+first an order, then pieces. It answers each piece on its standard output, and ends at once when its
+input does, as it does when who leads was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import queue
+import sys
+import threading
+from contextlib import suppress
+from typing import IO, Any
+
+from carescope.errors import CarescopeError, InputError
+from carescope.files import ledger, shares
+from carescope.jobs.engines import as_begun
+from carescope.jobs.hand import Hand, Piece
+from carescope.jobs.order import Order
+from carescope.jobs.outputs import unfinished
+from carescope.jobs.resumed import BLOCKS, PERCENTILES, as_maps
+
+_one_at_a_time = threading.Lock()
+_known: dict[tuple[str, str], Hand] = {}
+
+
+def join(order: Order) -> Hand:
+    """Who does pieces of a work that another has settled.
+
+    Raises
+    ------
+    InputError
+        The model or the image is not the same here.
+    """
+    model = order.load()
+    work = order.work(model, order.reopen(model))
+    job, notes = ledger.begun_in(unfinished(work.out)) or ({}, {})
+    work = as_begun(work, job)
+    told = ledger.as_noted(work.told())
+    differing = [name for name in told if told[name] != job.get(name)]
+    if differing:
+        raise InputError(
+            f"is restored with another {', '.join(differing)} by who leads",
+            where=order.stack,
+            remedy="Make sure that all processes see the same files and the same carescope",
+        )
+    z, y, x = notes[BLOCKS]
+    return Hand(work, (z, y, x), as_maps(notes[PERCENTILES]))
+
+
+def do_one(text: str, word: str, piece: tuple[str, int, int]) -> dict[str, Any]:
+    """Do a piece of an order; what a worker of a Dask cluster runs.
+
+    Parameters
+    ----------
+    text
+        The order.
+    word
+        By which who leads is known; see `carescope.files.shares`.
+    piece
+        Of the work.
+
+    Returns
+    -------
+    dict
+        ``done``: how many values were clipped; or ``error``: what is wrong, which is no use trying
+        again.
+    """
+    order = Order.of(text)
+    try:
+        # A process restores a block at a time, however many threads it is given.
+        with _one_at_a_time, shares.taking_part(unfinished(order.to), _name(), word):
+            if (text, word) not in _known:
+                _known.clear()
+                _known[text, word] = join(order)
+            return {"done": _known[text, word].do(Piece(*piece))}
+    except CarescopeError as error:
+        return _told(error)
+
+
+def main() -> None:
+    """Do what standard input says."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever prints does not get between the answers
+    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_hear, args=(asked,), daemon=True).start()
+    first = json.loads(asked.get())
+    order = Order.of(first["order"])
+    try:
+        name = f"{first['name']}{_name()}"
+        with shares.taking_part(unfinished(order.to), name, first["word"]):
+            hand = join(order)
+            while True:
+                piece = Piece(*json.loads(asked.get()))
+                _answer(answers, {"done": hand.do(piece)})
+    except CarescopeError as error:
+        _answer(answers, _told(error))
+
+
+def _hear(asked: queue.SimpleQueue[str]) -> None:
+    """Pass on what is asked for, and end the process with whoever asks."""
+    for line in sys.stdin:
+        asked.put(line)
+    os._exit(0)
+
+
+def _answer(answers: IO[str], answer: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError):
+        answers.write(json.dumps(answer) + "\n")
+
+
+def _told(error: CarescopeError) -> dict[str, Any]:
+    kind = type(error).__name__
+    return {"error": [kind, error.what, error.where, error.remedy]}
+
+
+def _name() -> str:
+    return f"{platform.node()}-{os.getpid()}"
+
+
+if __name__ == "__main__":
+    main()

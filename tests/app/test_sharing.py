@@ -1,0 +1,73 @@
+"""Several processes on the command line: what is asked for, refused, and told."""
+
+import json
+
+import numpy as np
+import pytest
+
+import carescope as cs
+from carescope import Image, Recipe, model, net, read
+from carescope.predict import memory
+from carescope.task import Task
+
+
+@pytest.fixture
+def given(stack, tmp_path):
+    """A model and an image, in a folder each."""
+    architecture = {"name": "shuffle", "depth": 1, "first_filters": 4}
+    made = model.Model(
+        net.build(**architecture), architecture, Recipe(), Task(kind="denoise", axes="YX")
+    )
+    model.save(made, tmp_path / "model")
+    cs.save(tmp_path / "cell.zarr", Image(stack.array()[:4, :60, :70], "ZYX", stack.voxel_um))
+    return [tmp_path / "model", tmp_path / "cell.zarr", "--engine", "torch"]
+
+
+@pytest.mark.parametrize(
+    "options", [["--workers", 2], ["--shard", "0/2"], ["--dask", "local"]], ids=lambda o: o[0]
+)
+def test_a_tiff_is_refused(refused, given, tmp_path, options):
+    said = refused(2, "restore", *given, "--out", tmp_path / "o.ome.tif", *options)
+    assert f"{options[0]}: needs an output that is written in pieces" in said
+    assert "Give an --out that ends in .zarr" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--shard", "2/2"], "Give i/N, parts counted from 0: 0/2 to 1/2"),
+        (["--dask", "node1"], "'node1' is no address. Give the address that the scheduler prints"),
+        (["--shard", "0/2", "--dask", "local"], "is given beside --shard"),
+        (["--workers", 2, "--dask", "tcp://node:8786"], "is given beside --workers"),
+    ],
+)
+def test_what_cannot_be_is_refused(refused, given, tmp_path, options, says):
+    assert says in refused(2, "restore", *given, "--out", tmp_path / "o.zarr", *options)
+
+
+def test_one_image_at_a_time(refused, given, tmp_path):
+    more = [*given[:2], tmp_path / "cell2.zarr"]
+    cs.save(tmp_path / "cell2.zarr", cs.open(tmp_path / "cell.zarr"))
+    said = refused(2, "restore", *more, "--out", tmp_path / "o.zarr", "--workers", 2)
+    assert "is for one image, and 2 are given" in said
+
+
+def test_parts_tell_how_far_the_whole_is(carescope, given, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "WORKING_MEMORY_BYTES", 1 << 20)
+    out = tmp_path / "o.zarr"
+    states = []
+    for part in ("1/2", "0/2", "0/2"):
+        ended = carescope("restore", *given, "--out", out, "--shard", part, "--json")
+        assert ended.code == 0, ended.err
+        states.append(json.loads(ended.out))
+    assert [told["state"] for told in states] == ["part finished", "restored", "finished already"]
+    assert states[0]["blocks"].startswith("2 of 4 of the whole")
+    assert states[1]["restored"] == str(out)
+    alone = tmp_path / "alone.zarr"
+    assert carescope("restore", *given, "--out", alone).code == 0
+    np.testing.assert_array_equal(read.open(out).array(), read.open(alone).array())
+    command = read.provenance_of(out)["command"]
+    assert command.endswith(f"--out {out} --json")
+    plain = carescope("restore", *given, "--out", out, "--shard", "0/2")
+    assert plain.code == 5  # another command made it
+    assert "exists already" in plain.err
