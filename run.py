@@ -86,7 +86,7 @@ def test(rest: "list[str]") -> int:
         "Style": call("Style", python, "-m", "ruff", "check", "."),
         "Layout": call("Layout", python, "-m", "ruff", "format", "--check", "."),
         "Types": call("Types", python, "-m", "mypy"),
-        "Tests": call("Tests", python, "-m", "pytest", *rest),
+        "Tests": call("Tests", python, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest),
     }
     failed = {what: code for what, code in codes.items() if code}
     if failed:

@@ -1,5 +1,7 @@
 """Small simulated stacks that several tests share.
 
+They run on one thread each, and on as many cores at once as there are.
+
 Hypothesis tries the same examples each time, however long each takes; ``HYPOTHESIS_PROFILE=other``
 tries others.
 """
@@ -31,6 +33,7 @@ finally:
     print("peak", 1024 * int(status.split("VmHWM:")[1].split()[0]))
 """
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, here and by programs
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("other", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

@@ -66,3 +66,8 @@ class NotTrustedError(CarescopeError):
     """The input is unlike what the model was trained on."""
 
     exit_code = 7
+
+
+def of_memory(problem: Exception) -> bool:
+    """Whether it tells of a lack of memory, which torch reports as a RuntimeError."""
+    return isinstance(problem, MemoryError) or "memory" in str(problem)

@@ -32,7 +32,7 @@ class Recipe(BaseModel):
     psf_mode: Literal["full", "split"] = "split"
     noise: Literal["match", "none", "clean"] = "match"
     loss: Literal["mae", "mse", "psnr", "laplace", "gaussian"] = "mse"
-    most_noise: float = Field(2.0, ge=1, le=10)
+    most_noise: float | None = Field(None, ge=1, le=10)
     per_channel: bool = False
     schedule: Literal["cosine", "plateau"] = "cosine"
     learning_rate: float | None = Field(None, gt=0, lt=1)
@@ -85,6 +85,17 @@ class Recipe(BaseModel):
     def rate(self) -> float:
         """The learning rate: the one given, or the network's own."""
         return self.learning_rate or LEARNING_RATES[self.network]
+
+    @property
+    def noisiest(self) -> float:
+        """Up to how many times their noise inputs are shown with: twice where scales are learnt.
+
+        Scales then hold for images with less light; what is restored of images like those of
+        training gets worse by some 2 %, so that networks without scales see inputs as they are.
+        """
+        if self.most_noise is not None:
+            return self.most_noise
+        return 2.0 if self.loss in ("laplace", "gaussian") else 1.0
 
     @property
     def seconds(self) -> float | None:

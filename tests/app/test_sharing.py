@@ -39,6 +39,7 @@ def test_a_tiff_is_refused(refused, given, tmp_path, options):
         (["--dask", "node1"], "'node1' is no address. Give the address that the scheduler prints"),
         (["--shard", "0/2", "--dask", "local"], "is given beside --shard"),
         (["--workers", 2, "--dask", "tcp://node:8786"], "is given beside --workers"),
+        (["--workers", 2, "--shard", "0/2", "--dask", "local"], "is given beside --shard"),
     ],
 )
 def test_what_cannot_be_is_refused(refused, given, tmp_path, options, says):
@@ -68,6 +69,30 @@ def test_parts_tell_how_far_the_whole_is(carescope, given, tmp_path, monkeypatch
     np.testing.assert_array_equal(read.open(out).array(), read.open(alone).array())
     command = read.provenance_of(out)["command"]
     assert command.endswith(f"--out {out} --json")
-    plain = carescope("restore", *given, "--out", out, "--shard", "0/2")
-    assert plain.code == 5  # another command made it
-    assert "exists already" in plain.err
+    plain = carescope("restore", *given, "--out", out, "--shard", "0/2", "--memory", "8GB")
+    assert plain.code == 0  # the same in other words
+    assert "finished already" in plain.out
+    for other in (["--dtype", "uint8"], ["--voxel-um", "1,1,1"]):
+        refused = carescope("restore", *given, "--out", out, "--shard", "0/2", *other)
+        assert refused.code == 5
+        assert "exists already" in refused.err
+
+
+def test_the_channel_that_was_chosen_is_told_apart(carescope, given, tmp_path):
+    two = np.random.default_rng(0).integers(0, 900, (2, 4, 60, 70)).astype("f4")
+    cs.save(given[1], Image(two, "CZYX", (1, 0.2, 0.2)), overwrite=True)
+    command = ["restore", *given, "--out", tmp_path / "o.zarr", "--shard", "0/1", "--channel"]
+    assert [carescope(*command, n).code for n in (0, 0, 1)] == [0, 0, 5]
+    assert read.provenance_of(tmp_path / "o.zarr")["channel"] == "0"
+
+
+def test_what_lies_beside_the_output_is_no_input(refused, given, tmp_path):
+    architecture = {"name": "shuffle", "depth": 1, "first_filters": 4, "scales": True}
+    task = Task(kind="denoise", axes="YX")
+    made = model.Model(net.build(**architecture), architecture, Recipe(loss="laplace"), task)
+    model.save(made, tmp_path / "sure")
+    cell = tmp_path / "o_scale.zarr"
+    cs.save(cell, cs.open(given[1]))
+    options = ["--shard", "0/2", "--spread", "--overwrite"]
+    said = refused(2, "restore", tmp_path / "sure", cell, "--out", tmp_path / "o.zarr", *options)
+    assert "o_scale.zarr: is what is read in the same run" in said

@@ -20,7 +20,9 @@ FEW = ("--batch-size", "2", "--patch-px", "32", "--precision", "float32", "--ste
 @pytest.fixture
 def scene(tmp_path):
     """The example, small."""
-    text = EXAMPLE.read_text().replace("[256, 256]", "[64, 64]").replace("fields: 256", "fields: 2")
+    text = (
+        EXAMPLE.read_text().replace("[256, 256]", "[128, 128]").replace("fields: 256", "fields: 2")
+    )
     (tmp_path / "tubes.yaml").write_text(text)
     return tmp_path / "tubes.yaml"
 

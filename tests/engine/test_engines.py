@@ -16,7 +16,7 @@ from carescope import Ensemble, Recipe, engine, net
 from carescope.engine import names
 from carescope.engine.accelerated import runner
 from carescope.engine.check import TOLERANCE, difference
-from carescope.engine.parts import in_parts
+from carescope.engine.parts import in_parts, of_memory
 from carescope.errors import OutOfMemoryError, UsageError
 from carescope.model import Model
 from carescope.task import Task
@@ -183,7 +183,7 @@ def test_the_fastest_is_taken_that_is_right(monkeypatch):
     made, fast, wrong = model(), {"a one": 2.0, "b one": 1.0, "torch float32": 3.0}, {}
     monkeypatch.setattr(choosing._Known, "_timed", lambda self, e, tile: fast[e])
     monkeypatch.setattr(choosing._Known, "_differs", lambda self, e, parts: wrong.get(e, 1e-5))
-    assert engine.word(chosen(made).model) == "b one, RMS 1e-05 of the range"
+    assert engine.word(chosen(made).model) == "b one, RMS 1e-05 of the range when first compared"
     wrong["b one"] = 2e-3
     choice = chosen(model(seed=1))
     assert engine.settled(choice.model) == "a one"
@@ -197,6 +197,90 @@ def test_the_fastest_is_taken_that_is_right(monkeypatch):
     assert "a one cannot run this network" in choice.warnings[1]
     fast["torch float32"] = 0.1
     assert engine.settled(chosen(model(seed=3)).model) == "torch float32"
+
+
+def test_torch_is_float32_whatever_was_begun():
+    """Not bfloat16 in torch, and not the reference for who asks for OpenVINO."""
+    begun = "torch bfloat16"
+    assert engine.settled(chosen(model(), "torch", settled=begun).model) == "torch float32"
+
+
+def test_what_was_begun_goes_on_only_where_it_is_right(monkeypatch):
+    monkeypatch.setattr(choosing, "available", lambda _: True)
+    far = {"torch bfloat16": 2e-3}
+    monkeypatch.setattr(choosing._Known, "_differs", lambda self, by, parts: far[by])
+    with pytest.raises(UsageError, match=r"0\.002 of the range.*--engine torch --overwrite"):
+        chosen(model(), settled="torch bfloat16")
+    far["torch bfloat16"] = np.inf
+    with pytest.raises(UsageError, match="cannot run this network here"):
+        chosen(model(seed=1), settled="torch bfloat16")
+    far["torch bfloat16"] = 1e-4  # what failed is not remembered
+    assert engine.settled(chosen(model(seed=1), settled="torch bfloat16").model) == (
+        "torch bfloat16"
+    )
+
+
+def test_a_failure_is_not_remembered(own_cache, monkeypatch):
+    """Memory that was short, or a card that was busy, may be there the next time."""
+    monkeypatch.setattr(choosing, "candidates", lambda _: ["a one", "b one", "torch float32"])
+    real = accelerating.runner
+
+    def short(of, by):
+        if by == "a one":
+            raise MemoryError
+        return real(of, "torch bfloat16" if by == "b one" else by)
+
+    monkeypatch.setattr(choosing, "runner", short)
+    monkeypatch.setattr(choosing, "difference", lambda *_, **__: 2e-3)
+    assert engine.settled(chosen(model()).model) == "torch float32"
+    (kept,) = (own_cache / "engines").iterdir()
+    facts = json.loads(kept.read_text())
+    assert {"b one", "torch float32"} == set(facts["seconds"])
+    assert "a one" not in facts["differences"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ['{"differences": [], "seconds": 1}', '{"differences": null}', '["x"]', '{"differences": {}}']
+    + [f'{{"differences": {{"b one": {x}}}}}' for x in ("-1.0", '"x"', "null", "true", "NaN")],
+)
+def test_what_a_damaged_cache_says_is_not_believed(own_cache, monkeypatch, wrong):
+    monkeypatch.setattr(choosing, "candidates", lambda _: ["b one", "torch float32"])
+    monkeypatch.setattr(choosing._Known, "_timed", lambda self, by, tile: float(by[0] == "t"))
+    monkeypatch.setattr(choosing._Known, "_differs", lambda self, by, parts: 1e-5)
+    chosen(model())
+    (kept,) = (own_cache / "engines").iterdir()
+    kept.write_text(wrong)
+    assert engine.word(chosen(model()).model).startswith("b one, RMS 1e-05")
+
+
+def test_another_version_is_measured_anew(monkeypatch):
+    import carescope
+
+    key = choosing._Known(model())._key
+    assert choosing._Known(model())._key == key
+    assert choosing._Known(model("isonet1"))._key != key
+    monkeypatch.setattr(carescope, "__version__", "9.9")
+    assert choosing._Known(model())._key != key
+
+
+def test_engines_that_are_not_taken_are_let_go(monkeypatch):
+    monkeypatch.setattr(choosing, "candidates", lambda _: ["a one", "b one", "torch float32"])
+    monkeypatch.setattr(choosing, "runner", lambda *_: lambda seen: seen)
+    held = []
+
+    def differs(self, by, parts):
+        held.append({engine for _, engine in self._runs})
+        return 1e-5
+
+    def timed(self, by, tile):
+        self._run(0, by)
+        return float(ord(by[0]))
+
+    monkeypatch.setattr(choosing._Known, "_differs", differs)
+    monkeypatch.setattr(choosing._Known, "_timed", timed)
+    assert engine.settled(chosen(model()).model) == "a one"
+    assert held == [{"a one"}]
 
 
 def _cancelling():
@@ -228,6 +312,61 @@ def test_a_float_that_only_float32_holds_is_computed_there(monkeypatch):
     made = engine.accelerated(model(), "torch bfloat16")
     monkeypatch.setattr(accelerating, "runner", lambda *_: lambda seen: np.full_like(seen, np.inf))
     np.testing.assert_array_equal(made.apply(patch(made)), model().apply(patch(made)))
+
+
+def test_float32_instead_sees_no_more_than_there_is_memory_for(monkeypatch):
+    made = engine.accelerated(model("care in 3D"), "torch bfloat16")
+    monkeypatch.setattr(accelerating, "runner", lambda *_: lambda seen: np.full_like(seen, np.nan))
+    cells = 8 * (net.reach(made.network)[1] // net.grid(made.network)[1] + 1)
+    seen = patch(made, cells=cells)[:, :, :8]
+    right, sizes, apply = model("care in 3D").apply(seen), [], Model.apply
+
+    def counted(self, part):
+        sizes.append(part.size)
+        return apply(self, part)
+
+    monkeypatch.setattr(Model, "apply", counted)
+    np.testing.assert_allclose(made.apply(seen), right, atol=1e-5)
+    assert max(sizes) <= 0.3 * seen.size
+
+
+def test_what_is_too_small_to_cut_is_seen_at_once():
+    seen = np.zeros((1, 1, 20, 20), np.float32)
+    found = in_parts(lambda part: part + 1, seen, reach=(9, 9), grid=(1, 1), most_px=1)
+    np.testing.assert_array_equal(found, seen + 1)
+
+
+def test_the_words_of_a_lack_of_memory():
+    said = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes. (Cannot ...)"
+    assert of_memory(RuntimeError(said))
+    assert not of_memory(RuntimeError("illegal instruction"))
+
+
+def test_heights_are_found_in_float32_whatever_restores():
+    from carescope.predict.footprint import bytes_per_px
+
+    made = model("projection")
+    for by in ("torch bfloat16", "openvino bfloat16"):
+        assert bytes_per_px(engine.accelerated(made, by)) >= bytes_per_px(made)
+        other = model("care")
+        assert bytes_per_px(engine.accelerated(other, by)) < bytes_per_px(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "may"),
+    [
+        ("auto", "openvino bfloat16", True),
+        ("torch", "openvino bfloat16", False),
+        ("torch", "torch bfloat16", False),
+        ("torch", "torch float32", True),
+        ("openvino", "openvino float32", True),
+        ("openvino", "torch float32", True),
+        ("compile", "openvino float32", False),
+        ("torch", "", False),
+    ],
+)
+def test_which_names_may_have_given_an_engine(name, by, may):
+    assert engine.stands_for(name, by) == may
 
 
 def test_engines_that_are_not_there(monkeypatch):
@@ -291,7 +430,8 @@ def test_another_process_can_be_given_one():
     seen = patch(made)
     there = pickle.loads(pickle.dumps((made.apply(seen), made)))
     np.testing.assert_array_equal(there[1].apply(seen), there[0])
-    assert engine.word(there[1]) == engine.word(made) == "torch bfloat16, RMS 0.0001 of the range"
+    said = "torch bfloat16, RMS 0.0001 of the range when first compared"
+    assert engine.word(there[1]) == engine.word(made) == said
 
 
 def test_nothing_of_openvino_reports_home():

@@ -251,6 +251,7 @@ IMPOSSIBLE = {
     "psf_mode": ["half", None],
     "noise": ["loud", None],
     "loss": ["l1", None],
+    "most_noise": [0.5, 0, -1, 11, np.nan, np.inf, "loud"],
     "per_channel": ["perhaps", None],
     "schedule": ["linear", None],
     "learning_rate": [0, -1, 1, 1e6, np.nan, np.inf, "fast"],

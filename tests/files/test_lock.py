@@ -68,6 +68,29 @@ def test_a_name_that_was_removed_meanwhile_is_made_anew(tmp_path, monkeypatch):
         assert "pid" in refused_in_another_thread(tmp_path)
 
 
+def test_a_file_that_another_computer_removed_meanwhile_is_made_anew(tmp_path, monkeypatch):
+    flock, calls = fcntl.flock, []
+
+    def stale(handle, how):
+        calls.append(how)
+        if len(calls) == 1:
+            (tmp_path / lock.NAME).unlink()
+            raise OSError(errno.ESTALE, "stale file handle")
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", stale)
+    with lock.alone(tmp_path):
+        assert len(calls) == 2
+        assert "pid" in refused_in_another_thread(tmp_path)
+
+
+def test_who_leaves_removes_its_own_name_and_no_other(tmp_path):
+    with lock.alone(tmp_path):
+        (tmp_path / lock.NAME).unlink()
+        (tmp_path / lock.NAME).write_text("another's")
+    assert (tmp_path / lock.NAME).read_text() == "another's"
+
+
 def test_a_file_system_without_locks_lets_everyone_in(tmp_path, monkeypatch):
     def unknown(*_):
         raise OSError(errno.ENOLCK, "no locks available")

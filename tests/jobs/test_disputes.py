@@ -15,6 +15,7 @@ from carescope.trust import Fingerprint
 
 PHOTON = 10.0  # grey levels of a photon
 TRAINED = {"steps": 80, "batch_size": 4, "patch_px": 32, "precision": "float32", "loss": "laplace"}
+TRAINED["most_noise"] = 1.0  # so that darker images are another kind
 DISAGREE = "the members of the ensemble disagree"
 
 

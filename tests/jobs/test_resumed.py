@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 import carescope as cs
 from carescope import Ensemble, Image, Recipe, net, predict, read
 from carescope.errors import InputError, OutOfMemoryError, OutputError
-from carescope.files import ledger
+from carescope.files import ledger, lock
 from carescope.jobs import restore as job
 from carescope.jobs import resumed
 from carescope.jobs.hand import Hand
@@ -204,7 +205,7 @@ def test_named_half_it_goes_on_and_foreign_names_are_safe(
         publish(*arguments, **named)
 
     if renamed == 3:  # all have their names, and the ledger is still there
-        monkeypatch.setattr(resumed.folder, "remove", lambda path: None)
+        monkeypatch.setattr(resumed.ledger, "empty", lambda path: None)
     monkeypatch.setattr(resumed.folder, "publish", deadly)
     if renamed < 3:
         with pytest.raises(KeyboardInterrupt):
@@ -222,9 +223,28 @@ def test_named_half_it_goes_on_and_foreign_names_are_safe(
         job.restore_file(several, film, out, spread=True)
 
 
+def test_nobody_is_let_in_while_the_folder_is_emptied(film, tmp_path, monkeypatch):
+    empty, said = ledger.empty, []
+
+    def asked(place):
+        empty(place)
+        assert [path.name for path in place.iterdir()] == [lock.NAME]
+        other = threading.Thread(target=outputs, args=([tmp_path / "i.zarr"], tmp_path / "o.zarr"))
+        with monkeypatch.context() as patch:
+            patch.setattr(threading, "excepthook", lambda told: said.append(str(told.exc_value)))
+            other.start()
+            other.join()
+
+    monkeypatch.setattr(resumed.ledger, "empty", asked)
+    job.restore_file(member(0), film, tmp_path / "o.zarr")
+    assert len(said) == 2  # of what was there before, and in the end
+    assert all("another process works here" in one for one in said)
+    assert [path.name for path in tmp_path.iterdir()] == ["o.zarr"]
+
+
 def test_what_was_finished_and_is_gone_is_missed(film, tmp_path, monkeypatch):
     out = tmp_path / "o.zarr"
-    monkeypatch.setattr(resumed.folder, "remove", lambda path: None)
+    monkeypatch.setattr(resumed.ledger, "empty", lambda path: None)
     job.restore_file(member(0), film, out)
     monkeypatch.undo()
     shutil.rmtree(out)
@@ -259,7 +279,7 @@ def test_blocks_that_were_begun_with_must_fit(film, tmp_path, monkeypatch):
     resume()
     monkeypatch.setattr(memory, "left", lambda _: 1 << 20)
     with pytest.raises(OutOfMemoryError, match="begun in blocks that take"):
-        job.restore_file(model, film, out, memory_bytes=1 << 30)
+        job.restore_file(model, film, out, memory_bytes=1 << 20)
     assert ledger.begun_in(unfinished(out)) is not None
     job.restore_file(model, film, out)
 

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,18 @@ import pytest
 import carescope as cs
 from carescope import Ensemble, Image, Recipe, net
 from carescope import model as models
-from carescope.errors import CarescopeError, InputError, OutOfMemoryError, OutputError, UsageError
+from carescope.errors import (
+    CarescopeError,
+    InputError,
+    NotTrustedError,
+    OutOfMemoryError,
+    OutputError,
+    UsageError,
+)
 from carescope.files import ledger, lock, shares
-from carescope.jobs import crew, restore, worker
+from carescope.jobs import crew, familiar, restore, resumed, worker
 from carescope.jobs.crew import Crew
-from carescope.jobs.hand import Hand, Piece
+from carescope.jobs.hand import Hand, LostError, Piece
 from carescope.jobs.order import Order
 from carescope.jobs.outputs import unfinished
 from carescope.jobs.shards import Shard, parse
@@ -357,6 +366,79 @@ def test_who_is_dismissed_does_nothing_more(order, monkeypatch):
     assert "another process goes on with this work" in str(told)
 
 
+def test_what_was_looked_over_is_believed_of_that_input_alone(order, given, tmp_path):
+    image = cs.open(given / "film.zarr")
+    grey = image.array()
+    order = replace(order, stack=str(tmp_path / "film.zarr"))
+    cs.save(order.stack, replace(image, data=np.nan_to_num(grey)))
+    assert Shard(order, 0, 2).restore().warnings == []
+    cs.save(order.stack, replace(image, data=grey), overwrite=True)
+    with pytest.raises(OutputError, match="with another input"):
+        Shard(order, 1, 2).restore()
+    said = " ".join(Shard(order, 1, 2).restore(overwrite=True).warnings)
+    assert "1 NaN or infinite pixels" in said
+    assert "with another input was discarded" in said
+    strict = replace(order, fill_nonfinite=False)
+    with pytest.raises(InputError, match="not finite"):
+        Shard(strict, 0, 2).restore()
+    assert Shard(order, 0, 2).restore().state == "restored"
+    assert np.isfinite(cs.open(order.to).array()).all()
+
+
+def test_a_later_part_may_be_strict(order, monkeypatch):
+    monkeypatch.setattr(familiar, "unlike", lambda *_: ("it is dark",))
+    assert "it is dark" in Shard(order, 0, 3).restore().warnings[-1]
+    assert Shard(order, 1, 3).restore().warnings == []
+    with pytest.raises(NotTrustedError, match="it is dark"):
+        Shard(order, 2, 3).restore(strict=True)
+
+
+def test_a_misspelt_folder_is_not_made(order, tmp_path):
+    with pytest.raises(OutputError, match="there is no folder"):
+        Shard(replace(order, out=str(tmp_path / "missing" / "o.zarr")), 0, 2).restore()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_says_what_it_lacks(order, monkeypatch):
+    piece, text = Piece("", 0, 0), order.text()
+    told = crew.told(worker.do_one(text, "word", piece)["error"])
+    assert isinstance(told, OutputError)
+    assert re.search(r"is not there on \S+\. Make sure that all workers see the same", str(told))
+    unfinished(order.to).mkdir()
+    shares.invite(unfinished(order.to), "word")
+    assert "ledger.jsonl: is not there on" in str(
+        crew.told(worker.do_one(text, "word", piece)["error"])
+    )
+
+    def full(_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(worker, "join", full)
+    told = crew.told(worker.do_one(text, "word", piece)["error"])
+    assert isinstance(told, OutOfMemoryError)
+
+
+def test_an_emptied_folder_that_was_not_removed_is_no_part(order, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(resumed.ledger, "empty", lambda _: None)
+        assert Shard(order, 0, 1).restore().state == "restored"
+    for share in (unfinished(order.to) / ledger.SHARES).iterdir():
+        (share / ledger.NAME).unlink()  # it was killed over removing them
+    assert Shard(order, 0, 1).restore().state == "restored"
+    assert not unfinished(order.to).exists()
+
+
+def test_what_dask_raises_is_said_of_a_block():
+    pytest.importorskip("distributed", reason="carescope[dask] is not installed")
+    from carescope.jobs import cluster
+
+    with (
+        pytest.raises(LostError, match="ModuleNotFoundError: No module named 'carescope'"),
+        cluster._losing(Piece("", 0, 0)),
+    ):
+        raise ModuleNotFoundError("No module named 'carescope'")
+
+
 def test_other_work_has_the_name(order, given, tmp_path):
     cs.save(order.to, cs.open(given / "film.zarr"))
     with pytest.raises(OutputError, match="exists already"):
@@ -365,6 +447,52 @@ def test_other_work_has_the_name(order, given, tmp_path):
     assert Shard(order, 0, 2).restore(overwrite=True).state == "part finished"
     assert cs.open(order.to).dtype == np.float32
     assert Shard(order, 1, 2).restore(overwrite=True).state == "restored"
+
+
+def test_a_worker_without_the_engine_says_so(order, monkeypatch):
+    """It is on another machine than who leads, as with Dask."""
+    interrupted(order, monkeypatch, 1)
+    place = unfinished(order.to)
+    path = place / ledger.NAME
+    job, *notes = path.read_text().splitlines()
+    lacking = json.loads(job) | {"--engine": ["cuda bfloat16", "unknown"]}
+    path.write_text("\n".join([json.dumps(lacking), *notes, ""]))
+    shares.invite(place, "word")
+    seen = order.seen(order.look(order.load())[2])
+    told = crew.told(worker.do_one(seen.text(), "word", Piece("", 0, 2))["error"])
+    assert isinstance(told, UsageError)
+    assert re.search(r"begun with cuda bfloat16, which this machine \(.*\) does not", str(told))
+
+
+def test_a_worker_holds_the_engine_against_float32_too(order, monkeypatch, tmp_path):
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Shard(replace(order, engine="openvino"), 0, 2).restore()
+    seen = order.seen(order.look(order.load())[2])
+    (tmp_path / "cache").rename(tmp_path / "of another machine")
+    joined = worker.join(seen)._work.model.members[0]
+    assert joined.engine.startswith("openvino ")
+    assert 0 < joined.difference <= 1e-3
+    choosing = sys.modules["carescope.engine.choose"]
+    monkeypatch.setattr(choosing, "difference", lambda *_, **__: 0.5)
+    (tmp_path / "cache").rename(tmp_path / "of a third")
+    with pytest.raises(UsageError, match=r"on this machine \(.*\) differs from float32 by 0\.5"):
+        worker.join(seen)
+
+
+def test_a_finished_part_of_another_engine_is_not_taken(order, monkeypatch):
+    from carescope.jobs import shards
+
+    for n in range(2):
+        Shard(order, n, 2).restore()
+    other = replace(order, engine="openvino")
+    assert Shard(other, 0, 2).restore().state == "finished already"  # it may fall back to that
+    told = shards.read.provenance_of(order.to) | {"engine": "openvino bfloat16, RMS 0.0002 of"}
+    monkeypatch.setattr(shards.read, "provenance_of", lambda _: dict(told))
+    for name in ("openvino", "auto"):
+        assert Shard(replace(order, engine=name), 0, 2).restore().state == "finished already"
+    with pytest.raises(OutputError, match="exists already"):
+        Shard(order, 0, 2).restore()
 
 
 def test_a_file_system_without_locks_is_refused(order, monkeypatch):

@@ -59,6 +59,19 @@ def test_any_other_difference_stays_as_it_is(scene, low):
     np.testing.assert_array_equal(plain[0], more[0])
 
 
+def test_by_default_where_scales_are_learnt(scene):
+    low = poisson(scene)
+    plain = made(low, scene, most_noise=1).batch(0)
+    np.testing.assert_array_equal(made(low, scene).batch(0)[0], plain[0])
+    assert not np.array_equal(made(low, scene, loss="laplace").batch(0)[0], plain[0])
+
+
+def test_a_target_with_noise_of_its_own_is_not_amplified(scene):
+    high = (np.random.default_rng(3).poisson(scene / 50) * 50).astype(np.float32)
+    plain, more = (made(poisson(scene), high, most_noise=most).batch(0) for most in (1, 3))
+    np.testing.assert_array_equal(plain[0], more[0])
+
+
 def test_networks_that_make_planes_or_find_surfaces_are_not_concerned(scene):
     stack = np.repeat(poisson(scene)[None], 8, 0)
     draw = np.random.default_rng(2)

@@ -23,7 +23,7 @@ from carescope.app import (
 )
 from carescope.app import options as o
 from carescope.app.given import command_line, print_facts
-from carescope.errors import CarescopeError, OutOfMemoryError
+from carescope.errors import CarescopeError, OutOfMemoryError, of_memory
 
 INTERRUPTED = 130
 
@@ -80,10 +80,10 @@ def _of_interrupt(ending: BaseException | None) -> str:
 
 
 def _of_memory(problem: Exception) -> CarescopeError:
-    """Our error, or the one of a lack of memory, which torch reports as a RuntimeError."""
+    """Our error, or the one of a lack of memory."""
     if isinstance(problem, CarescopeError):
         return problem
-    if not isinstance(problem, MemoryError) and "memory" not in str(problem):
+    if not of_memory(problem):
         raise problem
     return OutOfMemoryError(
         "there is not enough memory for this",

@@ -289,10 +289,10 @@ PAIRS: Group = HELD_OUT | {
     "patch_planes": (_training(int, "Planes of a patch in stacks, a multiple of 4."), 16),
     "most_noise": (
         _training(
-            float,
-            "Inputs are shown with up to so many times their noise, for images with less light.",
+            float | None,
+            "Show inputs with up to so many times their noise; 2 if scales are learnt, else 1.",
             min=1,
         ),
-        2.0,
+        None,
     ),
 }

@@ -107,11 +107,11 @@ def restore(given: dict[str, Any]) -> None:
         check_projects(model)
     sources = find_images(given["stacks"])
     _check_sharing(given, sources)
+    members = len(model.members) if given["spread"] else 0
     with Watch(quiet=given["as_json"]) as watch:
         if given["shard"] is not None:
-            _restore_part(given, _order(given, sources[0]), watch)
+            _restore_part(given, sources[0], members, watch)
             return
-        members = len(model.members) if given["spread"] else 0
         targets = outputs(
             sources,
             given["out"],
@@ -155,7 +155,8 @@ def restore(given: dict[str, Any]) -> None:
 
 
 _PASSED_ON = ("spread", "height", "dtype", "engine", "overwrite", "force", "strict")
-_READING = ("axes", "voxel_um", "channel", "timepoint", "allow_incomplete", "fill_nonfinite")
+_CHOOSING = ("channel", "timepoint")
+_READING = ("axes", "voxel_um", *_CHOOSING, "allow_incomplete", "fill_nonfinite")
 
 
 def _order(given: dict[str, Any], source: Path) -> Order:
@@ -166,6 +167,7 @@ def _order(given: dict[str, Any], source: Path) -> Order:
     told = {"command": command_line("--workers", "--shard", "--dask")}
     if given["average"] > 1:
         told["averaged"] = f"every {given['average']} frames"
+    told |= {name: str(given[name]) for name in _CHOOSING if given[name] is not None}
     asked = (*_READING, "average", "spread", "height", "dtype", "force", "engine")
     paths = (str(given["model"]), str(source), str(given["out"]))
     return Order(*paths, **{name: given[name] for name in asked}, provenance=told)
@@ -173,7 +175,7 @@ def _order(given: dict[str, Any], source: Path) -> Order:
 
 def _check_sharing(given: dict[str, Any], sources: Sequence[Path]) -> None:
     """Refuse what several processes cannot do together."""
-    from carescope.jobs.outputs import check_distinct, is_zarr
+    from carescope.jobs.outputs import is_zarr
 
     several = [name for name in ("workers", "shard", "dask") if given[name] is not None]
     if not several:
@@ -183,7 +185,7 @@ def _check_sharing(given: dict[str, Any], sources: Sequence[Path]) -> None:
         "shard" in several or (given["workers"] and given["dask"] != "local")
     ):
         raise UsageError(
-            f"is given beside --{several[0]}",
+            f"is given beside --{'shard' if 'shard' in several else 'workers'}",
             where="--dask",
             remedy="Leave out one of the two; --dask local takes --workers",
         )
@@ -199,7 +201,6 @@ def _check_sharing(given: dict[str, Any], sources: Sequence[Path]) -> None:
             where=option,
             remedy="Give a command for each",
         )
-    check_distinct([given["out"]], sources)
 
 
 def _hands(given: dict[str, Any], order: Order) -> AbstractContextManager[Crew | Cluster | None]:
@@ -216,11 +217,14 @@ def _hands(given: dict[str, Any], order: Order) -> AbstractContextManager[Crew |
     return nullcontext()
 
 
-def _restore_part(given: dict[str, Any], order: Order, watch: Watch) -> None:
+def _restore_part(given: dict[str, Any], source: Path, members: int, watch: Watch) -> None:
     """Restore a part, and say what came of it."""
+    from carescope.jobs.outputs import beside, check_distinct
     from carescope.jobs.shards import Shard, parse
 
     number, count = parse(given["shard"])
+    order, out = _order(given, source), given["out"]
+    check_distinct([out, *beside(out, members, height=given["height"]).values()], [source])
     shard = Shard(order, number, count, workers=given["workers"] or 1, say=watch.say)
     part = shard.restore(
         memory_bytes=given["memory"],

@@ -2,7 +2,7 @@
 
 from carescope.engine.accelerated import Accelerated, accelerated
 from carescope.engine.choose import Choice, Floats, choose
-from carescope.engine.names import NAMES, check_name
+from carescope.engine.names import NAMES, available, check_name, stands_for
 from carescope.engine.told import settled, version, word
 
 __all__ = [
@@ -11,9 +11,11 @@ __all__ = [
     "Choice",
     "Floats",
     "accelerated",
+    "available",
     "check_name",
     "choose",
     "settled",
+    "stands_for",
     "version",
     "word",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -16,6 +17,10 @@ from carescope.engine.parts import in_parts
 from carescope.model import Ensemble, Model
 
 Floats = npt.NDArray[np.float32]
+
+#: What float32 in torch may see at once, of what an engine saw in the same memory: it takes up to
+#: three times as much for a pixel (`carescope.predict.footprint`).
+EXACTLY = 0.3
 
 
 @dataclass
@@ -40,12 +45,18 @@ class Accelerated(Model):
 
     def apply(self, patch: Floats) -> Floats:
         """The network by its engine; parameters are those of `Model.apply`."""
+        return self._in_parts(self._whole, patch)
+
+    def _in_parts(
+        self, run: Callable[[Floats], Floats], patch: Floats, most_px: float = math.inf
+    ) -> Floats:
         return in_parts(
-            self._whole,
+            run,
             patch,
             reach=net.reach(self.network),
             grid=net.grid(self.network),
             whole=(0,) if self.task.kind == "project" else (),
+            most_px=most_px,
         )
 
     def _whole(self, patch: Floats) -> Floats:
@@ -54,9 +65,11 @@ class Accelerated(Model):
         if self.run is None:
             self.run = runner(self, self.engine)
         restored = self.run(patch)
-        if not np.isfinite(restored).all():  # what went beyond bfloat16 may be a number in float32
-            return super().apply(patch)
-        return restored
+        if np.isfinite(restored).all():
+            return restored
+        del restored  # what went beyond bfloat16 may be a number in float32
+        pixels = patch.size / patch.shape[1]
+        return self._in_parts(super().apply, patch, EXACTLY * pixels)
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs; it makes the engine anew."""

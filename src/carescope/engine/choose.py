@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -12,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
+import carescope
 from carescope import net
 from carescope.engine.accelerated import Accelerated, accelerated, runner
 from carescope.engine.check import TOLERANCE, difference
-from carescope.engine.names import NAMES, REFERENCE, candidates, check_name
+from carescope.engine.names import REFERENCE, available, candidates, check_name
 from carescope.engine.told import version
 from carescope.errors import UsageError
 from carescope.files.cache import recall, remember
@@ -30,7 +33,7 @@ Floats = npt.NDArray[np.float32]
 WORTH = 2e12
 #: Operations of the image on which engines are timed, at most: half a second in float32.
 TIMED = 5e10
-_SUBJECT = "engines"
+_SUBJECT, _SECONDS, _DIFFERENCES = "engines", "seconds", "differences"
 
 
 class Choice(NamedTuple):
@@ -72,11 +75,11 @@ def choose(
     Raises
     ------
     UsageError
-        There is no such engine here.
+        There is no such engine here; or the work was begun with one that is not right here.
     """
     check_name(name)
     names = candidates(name)
-    if settled and name in ("auto", settled.split()[0]):
+    if settled and (name == "auto" or (settled in names and settled != REFERENCE)):
         return _going_on(model, settled, parts)
     work = pixels * sum(operations(member) for member in model.members)
     if (name == "auto" and work < WORTH) or names == [REFERENCE]:
@@ -86,6 +89,7 @@ def choose(
         names = sorted(names, key=lambda engine: known.seconds(names, tile)[engine])
     warnings: list[str] = []
     for engine in names[: names.index(REFERENCE)]:
+        known.let_go(besides=engine)
         found = known.difference(engine, parts)
         if found <= TOLERANCE:
             known.keep()
@@ -101,39 +105,50 @@ def _going_on(
     """The engine with which work was begun, whatever is the fastest by now."""
     if engine == REFERENCE:
         return Choice(accelerated(model, REFERENCE), [])
-    if not any(engine in candidates(name) for name in NAMES if _stands(name)):
-        raise UsageError(
-            f"the work was begun with {engine}, which this machine does not have",
-            where="--engine",
-            remedy="Go on where it was begun, or begin anew with --overwrite",
-        )
+    if not available(engine):
+        raise _not_here(engine, f"this machine ({platform.node()}) does not have")
     known = _Known(model)
     found = known.difference(engine, parts)
     known.keep()
+    if found > TOLERANCE:
+        raise _not_here(engine, f"on this machine ({platform.node()}) {_how_far(found)}")
     return Choice(known.made(engine, found), [])
 
 
-def _stands(name: str) -> bool:
-    try:
-        check_name(name)
-    except UsageError:
-        return False
-    return True
+def _not_here(engine: str, why: str) -> UsageError:
+    return UsageError(
+        f"the work was begun with {engine}, which {why}",
+        where="--engine",
+        remedy="Go on where it was begun, or begin anew with --engine torch --overwrite",
+    )
 
 
 def _how_far(found: float) -> str:
     if math.isinf(found):
-        return "cannot run this network"
+        return "cannot run this network here"
     return f"differs from float32 by {found:.1g} of the range (RMS; at most {TOLERANCE:g})"
 
 
 def operations(model: Model) -> float:
-    """Multiplications and additions of a network for each pixel that it sees."""
+    """Multiplications and additions of a network's convolutions for each pixel that it sees."""
+    counted = 0.0
+
+    def note(layer: nn.Module, _seen: object, given: Tensor) -> None:
+        nonlocal counted
+        counted += 2 * given.numel() * layer.weight[0].numel()  # type: ignore[index]
+
+    kinds = (nn.Conv2d, nn.Conv3d)
+    layers = [layer for layer in model.network.modules() if isinstance(layer, kinds)]
     space = [4 * cell for cell in net.grid(model.network)]
-    seen = np.zeros((1, model.task.channels_in, *space), np.float32)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.network.eval()(torch.from_numpy(seen).to(next(model.network.parameters()).device))
-    return float(counter.get_total_flops() / math.prod(space))
+    seen = torch.zeros(1, model.task.channels_in, *space)
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        with torch.no_grad():
+            model.network.eval()(seen.to(next(model.network.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return counted / math.prod(space)
 
 
 class _Known:
@@ -142,16 +157,22 @@ class _Known:
     def __init__(self, model: Model | Ensemble) -> None:
         self._model = model
         told = [model.sha256, processor_name(), os.cpu_count(), torch.get_num_threads()]
+        told += [carescope.__version__, _by_name([m.architecture for m in model.members])]
         told += [torch.cuda.get_device_name() if torch.cuda.is_available() else ""]
         told += [version("torch"), version("openvino")]
         self._key = hashlib.sha256(repr(told).encode()).hexdigest()
-        self._facts: dict[str, Any] = recall(_SUBJECT, self._key)
+        found = recall(_SUBJECT, self._key)
+        self._facts = {name: _sound(found.get(name)) for name in (_SECONDS, _DIFFERENCES)}
         self._runs: dict[tuple[int, str], Callable[[Floats], Floats]] = {}
         self._reference: list[list[Floats]] = []
 
     def keep(self) -> None:
-        """Remember it for the next time."""
-        remember(_SUBJECT, self._key, self._facts)
+        """Remember it for the next time; but not what failed, which may do better then."""
+        remember(_SUBJECT, self._key, {name: _sound(of) for name, of in self._facts.items()})
+
+    def let_go(self, *, besides: str) -> None:
+        """Drop all engines that were tried but one: each may hold a graph and its memory."""
+        self._runs = {at: run for at, run in self._runs.items() if at[1] == besides}
 
     def made(self, engine: str, difference: float) -> Model | Ensemble:
         """The model with an engine; it is not made again where it was tried."""
@@ -163,18 +184,18 @@ class _Known:
 
     def seconds(self, engines: Sequence[str], tile: Sequence[int]) -> dict[str, float]:
         """How long each engine takes for an image of about the size of a tile."""
-        known = self._facts.setdefault("seconds", {})
+        known = self._facts[_SECONDS]
         for engine in engines:
             if engine not in known:
                 known[engine] = self._timed(engine, _smaller(self._model.members[0], tile))
-        return {engine: float(known[engine]) for engine in engines}
+        return {engine: known[engine] for engine in engines}
 
     def difference(self, engine: str, parts: Callable[[], Sequence[Floats]]) -> float:
         """How far an engine lies from float32, the worst of all members: see `check.difference`."""
-        known = self._facts.setdefault("differences", {})
+        known = self._facts[_DIFFERENCES]
         if engine not in known:
             known[engine] = self._differs(engine, list(parts()))
-        return float(known[engine])
+        return known[engine]
 
     def _differs(self, engine: str, parts: list[Floats]) -> float:
         members = self._model.members
@@ -207,6 +228,20 @@ class _Known:
         if at not in self._runs:
             self._runs[at] = runner(self._model.members[number], engine)
         return self._runs[at]
+
+
+def _sound(told: Any) -> dict[str, float]:
+    """Those entries of what a file says that can have been measured."""
+    entries = told.items() if isinstance(told, dict) else ()
+    return {
+        engine: value
+        for engine, value in entries
+        if isinstance(value, float) and math.isfinite(value) and value >= 0
+    }
+
+
+def _by_name(architectures: list[dict[str, Any]]) -> str:
+    return json.dumps(architectures, sort_keys=True, default=str)
 
 
 def _smaller(model: Model, tile: Sequence[int]) -> list[int]:

@@ -61,5 +61,21 @@ def candidates(name: str) -> list[str]:
     return [*found, REFERENCE]
 
 
+def available(engine: str) -> bool:
+    """Whether this machine has an engine."""
+    names = [name for name in NAMES if name != "openvino" or _has_openvino()]
+    return any(engine in candidates(name) for name in names)
+
+
+def stands_for(name: str, engine: str) -> bool:
+    """Whether a name may have given an engine, on whatever machine.
+
+    The reference may come of any: it is taken where no other is right.
+    """
+    if name == "auto" or engine == REFERENCE:
+        return True
+    return name != "torch" and engine.partition(" ")[0] == name
+
+
 def _has_openvino() -> bool:
     return find_spec("openvino") is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,6 +13,18 @@ from carescope.errors import OutOfMemoryError
 
 Floats = npt.NDArray[np.float32]
 
+#: Where nothing forces a cut, it is worth seeing the overlap twice for parts at most so long, of
+#: the whole.
+WORTH_CUTTING = 0.75
+#: What libraries say of it; torch on a processor says "can't allocate memory".
+_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "bad_alloc",
+    "bad alloc",
+)
+
 
 def in_parts(
     run: Callable[[Floats], Floats],
@@ -20,6 +33,7 @@ def in_parts(
     reach: Sequence[int],
     grid: Sequence[int],
     whole: Sequence[int] = (),
+    most_px: float = math.inf,
 ) -> Floats:
     """What `run` makes of a patch, in as few parts as fit into memory.
 
@@ -36,28 +50,46 @@ def in_parts(
         How far it looks, and its pooling cell, along each spatial axis.
     whole
         Spatial axes that are never cut.
+    most_px
+        How many pixels to see at once at most, as far as parts do not become mostly overlap.
 
     Raises
     ------
     OutOfMemoryError
         Not even the smallest part fits.
     """
-    try:
-        return run(patch)
-    except (MemoryError, RuntimeError) as error:
-        if not of_memory(error):
-            raise
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    told: dict[str, Sequence[int]] = {"reach": reach, "grid": grid, "whole": whole}
+    space = patch.shape[2:]
+    if len(patch) * math.prod(space) <= most_px or not _pays(patch, reach, grid, whole):
+        try:
+            return run(patch)
+        except (MemoryError, RuntimeError) as error:
+            if not of_memory(error):
+                raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def again(part: Floats) -> Floats:
+        return in_parts(run, part, reach=reach, grid=grid, whole=whole, most_px=most_px)
+
     if len(patch) > 1:
         half = len(patch) // 2
-        return np.concatenate([in_parts(run, p, **told) for p in (patch[:half], patch[half:])])
-    axis, middle, halo = _cut(patch.shape[2:], reach, grid, whole)
-    first = in_parts(run, _along(patch, 2 + axis, 0, middle + halo), **told)
-    second = in_parts(run, _along(patch, 2 + axis, middle - halo, None), **told)
+        return np.concatenate([again(patch[:half]), again(patch[half:])])
+    axis, middle, halo = _cut(space, reach, grid, whole)
+    first = again(_along(patch, 2 + axis, 0, middle + halo))
+    second = again(_along(patch, 2 + axis, middle - halo, None))
     at = first.ndim - (patch.ndim - 2 - axis)
     return np.concatenate([_along(first, at, 0, middle), _along(second, at, halo, None)], axis=at)
+
+
+def _pays(patch: Floats, reach: Sequence[int], grid: Sequence[int], whole: Sequence[int]) -> bool:
+    """Whether two parts of a patch are so much smaller that it is worth what is seen twice."""
+    if len(patch) > 1:
+        return True
+    try:
+        axis, middle, halo = _cut(patch.shape[2:], reach, grid, whole)
+    except OutOfMemoryError:  # there is no smaller part
+        return False
+    return bool(middle + halo <= WORTH_CUTTING * patch.shape[2 + axis])
 
 
 def _cut(
@@ -86,5 +118,5 @@ def of_memory(error: BaseException) -> bool:
     """Whether a library meant that there is no memory left: each says it in its own words."""
     said = str(error).lower()
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        word in said for word in ("out of memory", "not enough memory", "bad_alloc", "bad alloc")
+        word in said for word in _OF_MEMORY
     )

@@ -167,7 +167,9 @@ def _fill(path: Path, size_bytes: int) -> None:
 
 
 def to_disk(path: Path) -> None:
-    """Wait until a file or the entries of a folder are on the disk."""
+    """Wait until a file is on the disk, or the entries of a folder where a system can do that."""
+    if os.name != "posix" and path.is_dir():
+        return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -189,9 +191,8 @@ def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
             if target.exists():
                 raise FileExistsError(target) from None
             os.rename(temporary, target)
-    if os.name == "posix":
-        with suppress(OSError):  # some network folders cannot be synchronised; the file is
-            to_disk(target.parent)
+    with suppress(OSError):  # some network folders cannot be synchronised; the file is
+        to_disk(target.parent)
 
 
 def exists_already(path: Path) -> OutputError:

@@ -102,8 +102,7 @@ def publish(folder: Path, path: Path, *, overwrite: bool = False) -> None:
         if path.exists():
             os.rename(path, old)
         os.rename(folder, path)
-        if os.name == "posix":
-            to_disk(path.parent)
+        to_disk(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     remove(old)

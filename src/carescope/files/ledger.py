@@ -99,7 +99,7 @@ def working(folder: Path, job: Mapping[str, Any], *, overwrite: bool = False) ->
             begun = None
         try:
             if begun is None:
-                _empty(folder)
+                empty(folder)
                 _append(path, job)
             else:
                 _mend(path)
@@ -127,6 +127,13 @@ def begun_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     if not lines or not isinstance(lines[0], dict):
         return None
     return lines[0], dict(lines[1:])
+
+
+def empty(folder: Path) -> None:
+    """Remove all that a job made but its lock; last what is known of it."""
+    for inside in sorted(folder.iterdir(), key=lambda path: path.name == NAME):
+        if inside.name != lock.NAME:
+            remove(inside)
 
 
 def _append(path: Path, value: Any) -> None:
@@ -160,9 +167,3 @@ def _mend(path: Path) -> None:
         for _ in _whole_lines(path):
             length += len(file.readline())
         file.truncate(length)
-
-
-def _empty(folder: Path) -> None:
-    for inside in folder.iterdir():
-        if inside.name != lock.NAME:
-            remove(inside)

@@ -82,9 +82,7 @@ def alone(
         yield
     finally:
         _held.discard(mine)
-        with suppress(OSError):  # a name that is left behind holds nobody up
-            path.unlink()
-        os.close(handle)
+        _leave(path, handle)
 
 
 def _take(path: Path, option: str, needed: bool) -> int | None:
@@ -112,12 +110,27 @@ def _take(path: Path, option: str, needed: bool) -> int | None:
         os.close(handle)
 
 
+def _leave(path: Path, handle: int) -> None:
+    """Let the next one in, and remove the name; one that is left behind holds nobody up."""
+    if sys.platform == "win32":  # where what is open cannot be removed, by anybody
+        os.close(handle)
+        with suppress(OSError):
+            path.unlink()
+        return
+    with suppress(OSError):
+        if _is(path, handle):  # and not the file of another, made after ours was removed
+            path.unlink()
+    os.close(handle)
+
+
 def _is(path: Path, handle: int) -> bool:
     """Whether a file that is open still has its name."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESTALE):
+            return False
+        raise
 
 
 def _lock(handle: int, needed_in: Path | None) -> bool:
@@ -136,6 +149,8 @@ def _lock(handle: int, needed_in: Path | None) -> bool:
     except OSError as error:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
             return False
+        if error.errno == errno.ESTALE:  # removed by a computer that shares the disk: `_is` tells
+            return True
         if needed_in:
             raise OutputError(
                 "is on a file system without locks, which jobs that share a restoration need",

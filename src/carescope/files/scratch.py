@@ -35,6 +35,7 @@ class Scratch:
         try:
             self._file.seek(self._count * self._bytes)
             self._file.write(np.ascontiguousarray(array, np.float32).data)
+            self._file.flush()  # so that a full disk shows here
         except OSError as error:
             raise cannot_write(self._folder, error) from error
         self._count += 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,6 +68,13 @@ class Cluster:
                     dashboard_address=None,
                 )
             )
+        secured = dask.Security().get_connection_args("client")
+        if self._address.startswith("tls:") and secured.get("ssl_context") is None:
+            raise UsageError(
+                "TLS is asked for, and Dask is not told of any certificate",
+                where="--dask",
+                remedy="Name it in Dask's configuration, under distributed.comm.tls",
+            )
         try:
             self._client = self._stack.enter_context(dask.Client(place, set_as_default=False))
         except (OSError, ValueError) as error:
@@ -95,35 +103,53 @@ class Cluster:
         Raises
         ------
         CarescopeError
-            A worker says what is wrong, or a piece costs one worker after the other.
+            A worker says what is wrong.
+        LostError
+            A piece costs one worker after the other, or Dask fails.
         """
         import distributed
 
         dask: Any = distributed
-        text, waiting = self.order.text(), iter(pieces)
+        text, waiting = self.order.text(), deque(pieces)
         of: dict[Any, Piece] = {}
 
         def ask() -> list[Any]:
-            """The next piece as a future, in a list; none where all are handed out."""
-            for piece in waiting:
-                future = self._client.submit(
-                    do_one, text, self.word, tuple(piece), retries=RETRIES, pure=False
-                )
-                of[future] = piece
-                return [future]
-            return []
+            """Futures of the next pieces, for as many threads as the cluster has by now."""
+            threads = max(1, sum(self._client.nthreads().values()))
+            new = []
+            while waiting and len(of) < AHEAD * threads:
+                piece = tuple(waiting[0])
+                new += [
+                    self._client.submit(do_one, text, self.word, piece, retries=RETRIES, pure=False)
+                ]
+                of[new[-1]] = waiting.popleft()
+            return new
 
-        threads = max(1, sum(self._client.nthreads().values()))
-        first = [future for _ in range(AHEAD * threads) for future in ask()]
-        at_work = dask.as_completed(first, loop=self._client.loop)
+        if not pieces:
+            return
+        with _losing(pieces[0]):
+            at_work = dask.as_completed(ask(), loop=self._client.loop)
         for future in at_work:
             piece = of.pop(future)
-            try:
+            with _losing(piece):
                 answer = future.result()
-            except distributed.KilledWorker as error:
-                raise LostError(piece, f"it cost {RETRIES + 1} workers", of_memory=True) from error
             if "error" in answer:
                 raise told(answer["error"])
             done(piece, answer["done"])
-            for new in ask():
-                at_work.add(new)
+            if waiting:
+                with _losing(waiting[0]):
+                    at_work.update(ask())
+
+
+@contextmanager
+def _losing(piece: Piece) -> Iterator[None]:
+    """Say of a piece what Dask raises: itself, its connections, or what workers lack."""
+    from distributed import KilledWorker
+
+    try:
+        yield
+    except KilledWorker as error:
+        raise LostError(piece, f"it cost {RETRIES + 1} workers", of_memory=True) from error
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise LostError(piece, why, of_memory=False) from error

@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import secrets
-import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +26,8 @@ from carescope.predict.memory import LEAST_BYTES, RESERVE_BYTES
 
 #: So often a piece is tried again whose worker was killed.
 RETRIES = 3
+#: What a process ends with that was killed as the system does for lack of memory.
+_KILLED = -9
 
 
 class Crew:
@@ -95,7 +96,7 @@ class Crew:
         waiting, lost = deque(pieces), Counter[Piece]()
         while waiting or any(worker.at for worker in self._workers):
             self._give(waiting)
-            worker, answer = self._heard.get()
+            worker, answer = self._next()
             if worker not in self._workers:
                 continue
             piece, worker.at = worker.at, None
@@ -105,12 +106,18 @@ class Crew:
                 if piece:
                     lost[piece] += 1
                     if lost[piece] > RETRIES:
-                        raise LostError(piece, _why(code), of_memory=code == -signal.SIGKILL)
+                        raise LostError(piece, _why(code), of_memory=code == _KILLED)
                     waiting.appendleft(piece)
             elif "error" in answer:
                 raise told(answer["error"])
             elif piece:
                 done(piece, answer["done"])
+
+    def _next(self) -> tuple[_Worker, dict[str, Any] | None]:
+        """What is heard next, while Ctrl-C is heard too: not every system wakes who waits."""
+        while True:
+            with suppress(queue.Empty):
+                return self._heard.get(timeout=1)
 
     def _give(self, waiting: deque[Piece]) -> None:
         """Give all who have nothing to do a piece; start workers where there are too few."""
@@ -144,12 +151,13 @@ class _Worker:
         self.at: Piece | None = None
         # Ctrl-C reaches this process alone, which ends them.
         self._process = subprocess.Popen(  # our own interpreter, constant arguments
-            [sys.executable, "-m", "carescope.jobs.worker"],
+            [sys.executable, "-P", "-m", "carescope.jobs.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
             text=True,
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._in: IO[str] = self._process.stdin  # type: ignore[assignment] # it is a pipe
         self._out: IO[str] = self._process.stdout  # type: ignore[assignment]
@@ -181,15 +189,17 @@ class _Worker:
         return code
 
     def _listen(self, heard: queue.SimpleQueue[Any]) -> None:
-        with self._out:
-            for line in self._out:
-                heard.put((self, json.loads(line)))
-        heard.put((self, None))
+        try:
+            with self._out:
+                for line in self._out:
+                    heard.put((self, json.loads(line)))
+        finally:
+            heard.put((self, None))
 
 
 def _why(code: int) -> str:
     tries = f"{RETRIES + 1} workers"
-    if code == -signal.SIGKILL:
+    if code == _KILLED:
         return f"{tries} were killed over it, as the system does when memory runs out"
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     return f"{tries} ended over it {how}"

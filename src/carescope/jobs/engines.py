@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from carescope import engine, predict
@@ -16,7 +15,12 @@ from carescope.normalize import Affine
 
 
 def with_engine(
-    work: Work, maps: Sequence[Affine], name: str, memory_bytes: int | None = None
+    work: Work,
+    maps: Sequence[Affine],
+    name: str,
+    memory_bytes: int | None = None,
+    *,
+    overwrite: bool = False,
 ) -> tuple[Work, list[str]]:
     """The work by the engine that a name stands for, or by that with which it was begun.
 
@@ -30,12 +34,17 @@ def with_engine(
         ``auto``, ``torch``, ``openvino`` or ``compile``.
     memory_bytes
         Below what the whole process stays.
+    overwrite
+        Begin anew where this machine does not have the engine with which the work was begun.
 
     Returns
     -------
     work, warnings
         Which engines were not used, and why.
     """
+    settled = _begun(work)
+    if overwrite and settled and not engine.available(settled):
+        settled = None
     chosen = predict.engaged(
         work.model,
         work.stack,
@@ -43,22 +52,52 @@ def with_engine(
         maps,
         name,
         memory_bytes=predict.room(memory_bytes),
-        settled=_begun(work.out),
+        settled=settled,
     )
     return _by(work, chosen.model), chosen.warnings
 
 
-def as_begun(work: Work, job: Mapping[str, Any]) -> Work:
-    """The work by the engine that a ledger names."""
+def as_begun(work: Work, job: Mapping[str, Any], maps: Sequence[Affine]) -> Work:
+    """The work by the engine that a ledger names, which is held against float32 here too.
+
+    Parameters
+    ----------
+    work
+        What is restored.
+    job
+        What the ledger says that is. Where it is other work, no engine is tried.
+    maps
+        What normalises each channel.
+
+    Raises
+    ------
+    UsageError
+        This machine does not have that engine, or it is not right here.
+    """
+    by = _named(job)
+    if by is None:
+        return work
+    if not _same(work, job):
+        return _by(work, engine.accelerated(work.model, by))
+    return _by(work, predict.engaged(work.model, work.stack, work.there, maps, settled=by).model)
+
+
+def _begun(work: Work) -> str | None:
+    """The engine with which this very work was begun, if it was."""
+    begun = ledger.begun_in(unfinished(work.out))
+    return _named(begun[0]) if begun and _same(work, begun[0]) else None
+
+
+def _named(job: Mapping[str, Any]) -> str | None:
+    """The engine that a ledger names."""
     by = job.get(ENGINE)
-    return _by(work, engine.accelerated(work.model, by[0])) if by else work
+    return by[0] if isinstance(by, list) and by and isinstance(by[0], str) else None
 
 
-def _begun(out: Path) -> str | None:
-    """The engine with which an unfinished work was begun."""
-    begun = ledger.begun_in(unfinished(out))
-    by = begun[0].get(ENGINE) if begun else None
-    return str(by[0]) if by else None
+def _same(work: Work, job: Mapping[str, Any]) -> bool:
+    """Whether a ledger tells of this work, by whichever engine."""
+    told = ledger.as_noted(work.told())
+    return {**job, ENGINE: None} == told | {ENGINE: None}
 
 
 def _by(work: Work, model: Model | Ensemble) -> Work:

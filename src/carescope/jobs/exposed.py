@@ -31,7 +31,7 @@ class Exposed:
     faint
         Light that is added to each of its channels.
     room
-        Where recorded planes are kept: arrays of its rows and columns.
+        Where recorded planes are kept, after those of other frames: arrays of its rows and columns.
     kept_planes
         Of so many planes truth and labels are wanted.
     psf, factor
@@ -71,7 +71,7 @@ class Exposed:
             for channel in range(self._channels)
         ]
         brightest = np.zeros(self._channels)
-        self.planes = 0
+        self.planes, self._first = 0, len(room)
         for seen in zip(*streams, strict=True):
             for plane in seen:
                 room.add(plane)
@@ -132,7 +132,10 @@ class Exposed:
         for slab in _slabs(self.planes):
             light = np.stack(
                 [
-                    [self._room[n * self._channels + channel] for n in range(slab.start, slab.stop)]
+                    [
+                        self._room[self._first + n * self._channels + channel]
+                        for n in range(slab.start, slab.stop)
+                    ]
                     for channel in range(self._channels)
                 ]
             )

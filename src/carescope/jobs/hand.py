@@ -38,6 +38,10 @@ class Piece(NamedTuple):
     number: int
 
 
+#: What does pieces in any order, and tells of each, and of how many values were clipped.
+Do = Callable[[Sequence[Piece], Callable[[Piece, int], None]], None]
+
+
 class LostError(Exception):
     """A piece cost one process after the other."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from carescope import read
 from carescope.errors import UsageError
-from carescope.files import atomic, ledger
+from carescope.files import atomic, ledger, shares
 from carescope.files.folder import check_free, check_makeable
 
 DTYPES = ("float32", "uint8", "uint16", "int16")
@@ -68,7 +68,7 @@ def published(out: Path) -> set[Path]:
 def check_output(
     path: Path, dtype: str = "float32", *, overwrite: bool = False, ours: Collection[Path] = ()
 ) -> None:
-    """Refuse an output that could not be written, before any work.
+    """Refuse an output that could not be written, or that another process makes, before any work.
 
     Parameters
     ----------
@@ -79,6 +79,9 @@ def check_output(
     """
     check_dtype(dtype)
     if is_zarr(path):
+        if unfinished(path).is_dir():
+            with shares.leading(unfinished(path)):
+                pass
         check_free(path, overwrite=overwrite or path in ours)
         return
     if path.suffix.lower() not in (".tif", ".tiff"):

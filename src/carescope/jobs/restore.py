@@ -131,8 +131,8 @@ def restore_file(
     work = planned(model, stack, out, extra, dtype, force=force, provenance=provenance)
     maps = tuple(maps or resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles))
     known = check_familiar(model, stack, maps, strict=strict) if known is None else known
-    work, said = with_engine(work, maps, engine, memory_bytes)
-    warnings = [*said, *_unknown_pixels(model, stack), *known]
+    work, said = with_engine(work, maps, engine, memory_bytes, overwrite=overwrite)
+    warnings = [*said, *unknown_pixels(model, stack), *known]
     if is_zarr(out):
         clipped, said = resumed.restore(
             work,
@@ -149,7 +149,7 @@ def restore_file(
     return Written(out, image, clipped, warnings, engines.word(work.model), **extra)
 
 
-def _unknown_pixels(model: Model | Ensemble, stack: Image) -> list[str]:
+def unknown_pixels(model: Model | Ensemble, stack: Image) -> list[str]:
     """That nobody knows whether pixels are as large as those a model was simulated for."""
     pixel_um = model.task.pixel_um
     if model.task.kind != "denoise" or pixel_um is None or stack.voxel_um is not None:

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from carescope import normalize, predict
 from carescope.errors import CarescopeError, OutOfMemoryError, OutputError
-from carescope.files import folder, ledger, lock, shares
-from carescope.jobs.hand import BLOCK, Hand, Hands, LostError, Maps, Piece, Size
+from carescope.files import folder, ledger, shares
+from carescope.jobs.hand import BLOCK, Do, Hand, Hands, LostError, Maps, Piece, Size
 from carescope.jobs.outputs import NAMED, published, stem, unfinished
 from carescope.jobs.work import Work
 from carescope.normalize import Affine
 
 #: Notes of what is settled before the first block, and of what comes after the last one.
 PERCENTILES, BLOCKS, LAID_OUT, FINISHED = "percentiles", "blocks", "laid out", "finished"
+#: How long to wait for a worker that does again what another has finished, thought to be lost.
+STRAGGLER_S = 600.0
+#: So much of a limit on memory may blocks exceed it by that were begun with: programs vary.
+SLACK = 0.1
 
 
 def known_maps(work: Work) -> Maps | None:
@@ -76,21 +81,26 @@ def restore(
     """
     place = unfinished(work.out)
     memory = hands.memory_of_each(memory_bytes) if hands else memory_bytes
-    with lock.alone(place, option="--out"):
+    with shares.leading(place):
         shares.dismiss(place)
         with ledger.working(place, work.told(), overwrite=overwrite) as book, keeping(book):
             hand = settle(work, book, maps, memory)
             if hands:
                 shares.invite(place, hands.word)
-            do = hands.do if hands else alone(hand)
+            do = _thoroughly(hands, place) if hands else alone(hand)
             if FINISHED not in book:
                 for volume in hand.volumes.values():
                     volume.sweep()
                 fill(hand, book, do, hand.blocks(), watch)
             clipped = close(work, book, hand, do, overwrite=overwrite)
-            discarded = ", ".join(book.discarded)
-    said = f"An unfinished restoration with another {discarded} was discarded."
-    return clipped, [said] if discarded else []
+    return clipped, discarded(book)
+
+
+def discarded(book: ledger.Ledger) -> list[str]:
+    """A warning where other work was discarded for this one."""
+    differing = ", ".join(book.discarded)
+    said = f"An unfinished restoration with another {differing} was discarded."
+    return [said] if differing else []
 
 
 def settle(work: Work, book: ledger.Ledger, maps: Maps | None, memory_bytes: int | None) -> Hand:
@@ -107,7 +117,7 @@ def settle(work: Work, book: ledger.Ledger, maps: Maps | None, memory_bytes: int
     return hand
 
 
-def alone(hand: Hand) -> Callable[[Sequence[Piece], Callable[[Piece, int], None]], None]:
+def alone(hand: Hand) -> Do:
     """What does pieces in this process."""
 
     def do(pieces: Sequence[Piece], done: Callable[[Piece, int], None]) -> None:
@@ -117,10 +127,20 @@ def alone(hand: Hand) -> Callable[[Sequence[Piece], Callable[[Piece, int], None]
     return do
 
 
+def _thoroughly(hands: Hands, place: Path) -> Do:
+    """What has others do pieces, and waits until nobody is at one any more."""
+
+    def do(pieces: Sequence[Piece], done: Callable[[Piece, int], None]) -> None:
+        hands.do(pieces, done)
+        shares.dismiss(place, hands.word, patience_s=STRAGGLER_S)
+
+    return do
+
+
 def fill(
     hand: Hand,
     book: ledger.Ledger,
-    do: Callable[[Sequence[Piece], Callable[[Piece, int], None]], None],
+    do: Do,
     pieces: Sequence[Piece],
     watch: Callable[[float], None] | None = None,
 ) -> None:
@@ -152,7 +172,7 @@ def close(
     work: Work,
     book: ledger.Ledger,
     hand: Hand,
-    do: Callable[[Sequence[Piece], Callable[[Piece, int], None]], None],
+    do: Do,
     *,
     overwrite: bool,
 ) -> int:
@@ -172,10 +192,10 @@ def close(
                 channel_names=work.there.channel_names,
                 provenance=book.notes[LAID_OUT][name],
             )
-        book.note(FINISHED)
+        book.note(FINISHED, sum(n for key, n in book.notes.items() if key.startswith(BLOCK)))
     _publish(work, book, overwrite=overwrite)
-    folder.remove(book.folder)
-    return sum(n for key, n in book.notes.items() if key.startswith(BLOCK))
+    ledger.empty(book.folder)
+    return int(book.notes[FINISHED] or 0)
 
 
 @contextmanager
@@ -218,7 +238,8 @@ def _block_size(work: Work, book: ledger.Ledger, memory_bytes: int | None) -> Si
         book.note(BLOCKS, smallest)
     z, y, x = book.notes[BLOCKS]
     needed = predict.working_bytes(work.model, work.there.space, (z, y, x))
-    if memory_bytes is not None and needed > room and tuple(smallest) != (z, y, x):
+    too_much = memory_bytes is not None and needed > room + SLACK * memory_bytes
+    if too_much and tuple(smallest) != (z, y, x):
         raise OutOfMemoryError(
             f"the restoration was begun in blocks that take {(needed - room) / 1e9:.2g} GB more",
             where="--memory",

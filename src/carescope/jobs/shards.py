@@ -12,17 +12,29 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 
-from carescope import normalize, read
+from carescope import engine, normalize, read
 from carescope.errors import CarescopeError, OutputError, UsageError
 from carescope.files import ledger, lock, shares
+from carescope.files.folder import check_free
 from carescope.jobs.crew import Crew
 from carescope.jobs.engines import with_engine
 from carescope.jobs.familiar import check_familiar
-from carescope.jobs.hand import Hand, Piece
+from carescope.jobs.hand import Do, Hand, Maps, Piece
 from carescope.jobs.order import Order
 from carescope.jobs.outputs import beside, check_output, published, unfinished
-from carescope.jobs.resumed import FINISHED, alone, close, fill, keeping, known_maps, settle
+from carescope.jobs.restore import unknown_pixels
+from carescope.jobs.resumed import (
+    FINISHED,
+    alone,
+    close,
+    discarded,
+    fill,
+    keeping,
+    known_maps,
+    settle,
+)
 from carescope.jobs.work import Work
+from carescope.model import Ensemble, Model
 
 #: The note of what non-finite pixels were taken as, by the first who looked at all.
 LOOKED = "looked over"
@@ -122,25 +134,23 @@ class Shard:
         OutputError
             Other work was begun or is finished under this name, or other parts are at work.
         """
-        try:
-            with ExitStack() as own, ExitStack() as crew:
-                with self._leading():
-                    if self._is_there(overwrite=overwrite):
-                        return Part("finished already", 0, 0)
-                    work, hand, warnings = self._settled(memory_bytes, overwrite, strict)
-                    folder = own.enter_context(
-                        shares.taking_part(self._place, f"{self._mine}job", self._word)
-                    )
-                    book = own.enter_context(ledger.working(folder, work.told()))
-                do = self._crew(crew).do if self.workers > 1 else alone(hand)
-                book.notes |= ledger.all_notes(self._place)
+        check_free(self.order.to, overwrite=True)  # a folder that is not there is misspelt
+        with ExitStack() as own, ExitStack() as crew:
+            with self._leading():
+                if self._is_there(overwrite=overwrite):
+                    return Part("finished already", 0, 0)
+                work, hand, warnings = self._settled(memory_bytes, overwrite, strict)
+                folder = own.enter_context(
+                    shares.taking_part(self._place, f"{self._mine}job", self._word)
+                )
+                book = own.enter_context(ledger.working(folder, work.told()))
+            do = self._crew(crew).do if self.workers > 1 else alone(hand)
+            book.notes |= ledger.all_notes(self._place)
+            if FINISHED not in book:
                 with keeping(book):
                     fill(hand, book, do, self._part(hand.blocks()), watch)
-                own.close()
-                return self._end(work, hand, do, warnings, overwrite=overwrite)
-        finally:
-            with suppress(OSError):  # it is empty where all is finished and gone
-                self._place.rmdir()
+            own.close()
+            return self._end(work, hand, do, warnings, overwrite=overwrite)
 
     @property
     def _mine(self) -> str:
@@ -148,7 +158,7 @@ class Shard:
 
     def _leading(self) -> AbstractContextManager[None]:
         """The lock of all; who holds it is waited for."""
-        return lock.alone(self._place, option="--out", wait=self._wait, needed=True)
+        return shares.leading(self._place, wait=self._wait, needed=True)
 
     def _wait(self, taken: lock.TakenError) -> None:
         if self._say and taken.what != self._said:
@@ -163,9 +173,15 @@ class Shard:
             work = order.work(model, order.reopen(model))
             with suppress(CarescopeError):
                 there = read.open(order.to, axes=work.there.axes)
-                wanted, told = work.layers["mean"].provenance, read.provenance_of(order.to)
-                told["engine"] = wanted["engine"]  # whichever it was
-                if there.shape == work.there.shape and told == wanted:
+                wanted, told = dict(work.layers["mean"].provenance), read.provenance_of(order.to)
+                for facts in (wanted, told):  # which may be the same in other words
+                    facts.pop("command", None)
+                by = told.get("engine", "").partition(",")[0]
+                told["engine"] = wanted["engine"]  # whichever it was, if it may be that
+                kind = (there.shape, there.voxel_um, there.dtype.name)
+                same = kind == (work.there.shape, work.there.voxel_um, order.dtype)
+                same = same and told == wanted
+                if same and engine.stands_for(order.engine, by):
                     return True
         members = len(model.members) if order.spread else 0
         for path in (order.to, *beside(order.to, members, height=order.height).values()):
@@ -176,19 +192,15 @@ class Shard:
         self, memory_bytes: int | None, overwrite: bool, strict: bool
     ) -> tuple[Work, Hand, list[str]]:
         """Settle what blocks depend on, or take it from who has; by who holds the lock of all."""
-        place, model, maps = self._place, self.order.load(), None
+        place, model = self._place, self.order.load()
         begun = ledger.begun_in(place)
-        if begun and LOOKED in begun[1]:
-            self.order, warnings = self.order.seen(begun[1][LOOKED]), list[str]()
-            work = self.order.work(model, self.order.reopen(model))
-            maps = known_maps(work)
-        else:
-            stack, warnings, filled_with = self.order.look(model)
-            self.order = self.order.seen(filled_with)
-            work = self.order.work(model, stack)
+        work, maps, warnings = self._looked_over(model)
         if maps is None:
             maps = known_maps(work) or normalize.fit(work.stack, model.recipe.percentiles)
+            warnings += unknown_pixels(model, work.stack)
             warnings += check_familiar(model, work.stack, maps, strict=strict)
+        elif strict:
+            check_familiar(model, work.stack, maps, strict=True)
         work, said = with_engine(work, maps, self.order.engine, memory_bytes)
         warnings += said
         same = begun is None or begun[0] == ledger.as_noted(work.told())
@@ -203,9 +215,25 @@ class Shard:
         with ledger.working(place, work.told(), overwrite=overwrite) as book:
             if LOOKED not in book:
                 book.note(LOOKED, self.order.fill)
+            warnings += discarded(book)
             hand = settle(work, book, maps, memory_bytes)
             shares.invite(place, self._word)
         return work, hand, warnings
+
+    def _looked_over(self, model: Model | Ensemble) -> tuple[Work, Maps | None, list[str]]:
+        """The work, with what is known if this very input was looked over; if not, it is now."""
+        begun = ledger.begun_in(self._place)
+        if begun and LOOKED in begun[1]:
+            fill = begun[1][LOOKED]
+            order = self.order.seen(fill)
+            work = order.work(model, order.reopen(model))
+            maps = known_maps(work)  # there are none of another input
+            if maps and (fill is None or order.fill_nonfinite):
+                self.order = order
+                return work, maps, []
+        stack, warnings, fill = self.order.look(model)
+        self.order = self.order.seen(fill)
+        return self.order.work(model, stack), None, warnings
 
     def _crew(self, running: ExitStack) -> Crew:
         crew = Crew(self.order, self.workers, word=self._word, name=self._mine)
@@ -220,7 +248,7 @@ class Shard:
         self,
         work: Work,
         hand: Hand,
-        do: Callable[[Sequence[Piece], Callable[[Piece, int], None]], None],
+        do: Do,
         warnings: list[str],
         *,
         overwrite: bool,
@@ -238,10 +266,11 @@ class Shard:
                 return Part("finished already", len(names), len(names), warnings=warnings)
             with ledger.working(self._place, work.told()) as book, keeping(book):
                 finished = sum(name in book for name in names)
-                if finished < len(names):
+                if FINISHED not in book and finished < len(names):
                     return Part("part finished", finished, len(names), warnings=warnings)
+                shares.dismiss(self._place, self._word)  # the others are about to leave
                 if FINISHED not in book:
                     for volume in hand.volumes.values():
                         volume.sweep()
                 clipped = close(work, book, hand, do, overwrite=overwrite)
-        return Part("restored", finished, finished, clipped, warnings)
+        return Part("restored", len(names), len(names), clipped, warnings)

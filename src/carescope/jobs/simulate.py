@@ -13,7 +13,7 @@ import numpy.typing as npt
 from carescope import phantoms
 from carescope.errors import InputError, UsageError
 from carescope.files.folder import check_makeable, make
-from carescope.files.scratch import scratch
+from carescope.files.scratch import Scratch, scratch
 from carescope.grid import Grid
 from carescope.image import VoxelSize, check_voxel_um
 from carescope.jobs.exposed import SLAB_PLANES, Exposed, Parts
@@ -125,11 +125,13 @@ def simulate(
             watch((len(rows) + (len(films) + share) / frames) / count)
 
         with ExitStack() as rooms:
+            room: Scratch | None = None
             for frame in range(frames):
                 more = {"time": float(frame)} if moves(kind) else {}
                 world = phantoms.KINDS[kind](shape, one, **given, **more)  # type: ignore[arg-type]
                 faint = Autofluorescence(world.shape, one, strength=autofluorescence)
-                room = rooms.enter_context(scratch(make(out), world.box[1:]))
+                if room is None:
+                    room = rooms.enter_context(scratch(make(out), world.box[1:]))
                 kept = _kept_planes(world.box[0], factor)
                 films.append(Exposed(world, faint, room, kept, psf=psf, factor=factor, watch=tell))
             told = {"command": command, "phantom": kind, "seed": str(one)}

@@ -13,7 +13,7 @@ import numpy as np
 from carescope import engine, predict
 from carescope.files.hashes import stamp
 from carescope.image import Image
-from carescope.jobs.outputs import stem
+from carescope.jobs.outputs import is_zarr, stem
 from carescope.model import Ensemble, Model, calibrated
 from carescope.pieces import map_pieces
 
@@ -47,12 +47,15 @@ class Work:
         What the restoration will be.
     layers
         The images to write, by the field of `carescope.predict.Estimate`; ``mean`` among them.
+    identity
+        Of the stack, where there will be a ledger: `identity`.
     """
 
     model: Model | Ensemble
     stack: Image
     there: predict.Outline
     layers: Mapping[str, Layer]
+    identity: str = ""
 
     @property
     def out(self) -> Path:
@@ -67,7 +70,7 @@ class Work:
         return {
             "version of carescope": software,
             "model": [self.model.sha256, [found.factors, found.trends] if found else None],
-            "input": [stem(Path(self.stack.source or "array")), identity(self.stack)],
+            "input": [stem(Path(self.stack.source or "array")), self.identity],
             "size, voxel size or channels": [
                 there.axes,
                 there.shape,
@@ -97,7 +100,7 @@ def planned(
     for name, path in extra.items():
         told = facts | {"values": _meaning(name, model)}
         layers[name] = Layer(path, "float32", told)
-    return Work(model, stack, there, layers)
+    return Work(model, stack, there, layers, identity(stack) if is_zarr(out) else "")
 
 
 def _meaning(name: str, model: Model | Ensemble) -> str:

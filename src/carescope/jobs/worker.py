@@ -11,12 +11,14 @@ import json
 import os
 import platform
 import queue
+import secrets
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Any
 
-from carescope.errors import CarescopeError, InputError
+from carescope.errors import CarescopeError, InputError, OutOfMemoryError, of_memory
 from carescope.files import ledger, shares
 from carescope.jobs.engines import as_begun
 from carescope.jobs.hand import Hand, Piece
@@ -26,6 +28,8 @@ from carescope.jobs.resumed import BLOCKS, PERCENTILES, as_maps
 
 _one_at_a_time = threading.Lock()
 _known: dict[tuple[str, str], Hand] = {}
+#: Computers may be called the same, and number their processes alike.
+_ours = secrets.token_hex(4)
 
 
 def join(order: Order) -> Hand:
@@ -35,11 +39,19 @@ def join(order: Order) -> Hand:
     ------
     InputError
         The model or the image is not the same here.
+    UsageError
+        The engine that restores is not there, or not right.
+    OutputError
+        What was settled is not here.
     """
     model = order.load()
     work = order.work(model, order.reopen(model))
-    job, notes = ledger.begun_in(unfinished(work.out)) or ({}, {})
-    work = as_begun(work, job)
+    begun = ledger.begun_in(unfinished(work.out))
+    if begun is None:
+        raise shares.absent(unfinished(work.out) / ledger.NAME)
+    job, notes = begun
+    maps = as_maps(notes[PERCENTILES])
+    work = as_begun(work, job, maps)
     told = ledger.as_noted(work.told())
     differing = [name for name in told if told[name] != job.get(name)]
     if differing:
@@ -49,10 +61,10 @@ def join(order: Order) -> Hand:
             remedy="Make sure that all processes see the same files and the same carescope",
         )
     z, y, x = notes[BLOCKS]
-    return Hand(work, (z, y, x), as_maps(notes[PERCENTILES]))
+    return Hand(work, (z, y, x), maps)
 
 
-def do_one(text: str, word: str, piece: tuple[str, int, int]) -> dict[str, Any]:
+def do_one(text: str, word: str, piece: Sequence[Any], name: str = "") -> dict[str, Any]:
     """Do a piece of an order; what a worker of a Dask cluster runs.
 
     Parameters
@@ -62,7 +74,9 @@ def do_one(text: str, word: str, piece: tuple[str, int, int]) -> dict[str, Any]:
     word
         By which who leads is known; see `carescope.files.shares`.
     piece
-        Of the work.
+        Of the work: the entries of a `Piece`.
+    name
+        How that of this process is to begin.
 
     Returns
     -------
@@ -73,13 +87,18 @@ def do_one(text: str, word: str, piece: tuple[str, int, int]) -> dict[str, Any]:
     order = Order.of(text)
     try:
         # A process restores a block at a time, however many threads it is given.
-        with _one_at_a_time, shares.taking_part(unfinished(order.to), _name(), word):
+        own = f"{name}{platform.node()}-{os.getpid()}-{_ours}"
+        with _one_at_a_time, shares.taking_part(unfinished(order.to), own, word):
             if (text, word) not in _known:
                 _known.clear()
                 _known[text, word] = join(order)
             return {"done": _known[text, word].do(Piece(*piece))}
     except CarescopeError as error:
         return _told(error)
+    except (MemoryError, RuntimeError) as problem:
+        if not of_memory(problem):
+            raise
+        return _told(_too_large(order))
 
 
 def main() -> None:
@@ -89,16 +108,9 @@ def main() -> None:
     asked: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_hear, args=(asked,), daemon=True).start()
     first = json.loads(asked.get())
-    order = Order.of(first["order"])
-    try:
-        name = f"{first['name']}{_name()}"
-        with shares.taking_part(unfinished(order.to), name, first["word"]):
-            hand = join(order)
-            while True:
-                piece = Piece(*json.loads(asked.get()))
-                _answer(answers, {"done": hand.do(piece)})
-    except CarescopeError as error:
-        _answer(answers, _told(error))
+    while True:
+        piece = json.loads(asked.get())
+        _answer(answers, do_one(first["order"], first["word"], piece, first["name"]))
 
 
 def _hear(asked: queue.SimpleQueue[str]) -> None:
@@ -118,8 +130,12 @@ def _told(error: CarescopeError) -> dict[str, Any]:
     return {"error": [kind, error.what, error.where, error.remedy]}
 
 
-def _name() -> str:
-    return f"{platform.node()}-{os.getpid()}"
+def _too_large(order: Order) -> OutOfMemoryError:
+    return OutOfMemoryError(
+        f"a worker on {platform.node()} has not enough memory for a block",
+        where=order.stack,
+        remedy="Give fewer --workers, close other programs, or begin anew with a smaller --memory",
+    )
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ class AcquiredPairs:
         targets = np.empty((len(draws), self._task.channels_out, *wanted), np.float32)
         for i, draw in enumerate(draws):
             number, centre = centres.choose(draw)
-            most = self.recipe.most_noise if self._task.kind == "denoise" else 1.0
+            most = self.recipe.noisiest if self._task.kind == "denoise" else 1.0
             low, high = shots[number].cut(draw, centre, shape, augment=augment, most_noise=most)
             inputs[i], targets[i] = low.reshape(-1, *seen), high.reshape(-1, *wanted)
         return inputs, targets

@@ -13,6 +13,9 @@ from carescope.normalize import Affine
 
 Floats = npt.NDArray[np.float32]
 
+#: Variance of a target's own noise, as a share of what its input has beside it, up to which that
+#: may be amplified: the target's noise comes into the input with the opposite sign.
+CLEAN = 0.1
 #: Above this correlation of neighbouring pixels a difference is blur, haze or a shift, not noise.
 CORRELATED = 0.25
 
@@ -20,7 +23,7 @@ CORRELATED = 0.25
 def differ_by_noise(
     low: Image, high: Image, low_maps: Sequence[Affine], high_maps: Sequence[Affine]
 ) -> bool:
-    """Whether what an image has beside its target is noise, drawn for each pixel by itself.
+    """Whether what an image has beside its target is its own noise, drawn for each pixel alone.
 
     Parameters
     ----------
@@ -32,10 +35,10 @@ def differ_by_noise(
     Returns
     -------
     bool
-        False where the two have other channels or planes, or where differences of neighbours are
-        correlated in any channel.
+        False where the two have other channels or planes, where differences of neighbours are
+        correlated in any channel, or where the target is not much cleaner.
     """
-    if low.shape != high.shape or min(low.shape[2:]) < 2:
+    if low.shape != high.shape or min(low.shape[2:]) < 3:
         return False
     middle = low.size("Z") // 2
     one, other = (
@@ -49,7 +52,18 @@ def differ_by_noise(
         (off[:, :, 1:] * off[:, :, :-1]).mean(axis=(1, 2)),
         (off[:, 1:] * off[:, :-1]).mean(axis=(1, 2)),
     ]
-    return bool((power > 0).all() and (np.abs(alike) <= CORRELATED * power).all())
+    white = (power > 0).all() and (np.abs(alike) <= CORRELATED * power).all()
+    return bool(white and (_variance(other) <= CLEAN * power).all())
+
+
+def _variance(planes: Floats) -> npt.NDArray[np.float64]:
+    """The noise of planes (C, Y, X), or more where structure is as fine as pixels.
+
+    The filter of J. Immerkaer, Fast noise variance estimation, CVIU 64 (1996),
+    doi:10.1006/cviu.1996.0060, by squares.
+    """
+    mixed = np.diff(np.diff(planes.astype(np.float64), 2, axis=1), 2, axis=2)
+    return np.asarray(np.square(mixed).mean(axis=(1, 2)) / 36)
 
 
 def noisier(draw: np.random.Generator, low: Floats, high: Floats, most: float) -> Floats:

@@ -22,8 +22,9 @@ def blurred(
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Some planes of a blurred volume, as `carescope.physics.blur.blur` gives them.
 
-    The lateral spectra of as many planes as the kernel has are in memory at once, whatever the
-    depth, and a plane is the same to the last bit whichever others are wanted.
+    The lateral spectra of as many planes as the kernel has are in memory at once, and those of the
+    kernel itself, whatever the depth. A plane is the same to the last bit whichever others are
+    wanted.
 
     Parameters
     ----------

@@ -41,10 +41,18 @@ _known: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
 def bytes_per_px(model: Model) -> float:
     """What a forward pass takes for each pixel of its input, with the engine of a model."""
     by = engine.settled(model)
-    factor = LESS.get((model.architecture.get("name", ""), by))
-    if factor is None:
-        factor = OVERHEAD.get(by, OVERHEAD["torch float32"])
+    factor = _factor(model, by)
+    if model.task.kind == "project":  # torch finds the height of the surface, in float32
+        reference = _factor(model, "torch float32")
+        # OpenVINO keeps its arrays meanwhile.
+        factor = factor + reference if by.startswith("openvino") else max(factor, reference)
     return factor * alive_per_px(model.network)
+
+
+def _factor(model: Model, by: str) -> float:
+    """The peak over what is alive at once."""
+    less = LESS.get((model.architecture.get("name", ""), by))
+    return OVERHEAD.get(by, OVERHEAD["torch float32"]) if less is None else less
 
 
 def alive_per_px(network: nn.Module) -> float:
@@ -74,6 +82,11 @@ class _Alive(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.most = 0
         self._held: set[int] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: to say so spares the import of torch's compiler, of 70 MB."""
+        return False
 
     def __torch_dispatch__(
         self,

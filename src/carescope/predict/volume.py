@@ -143,8 +143,6 @@ def restore_into(
     *,
     maps: Sequence[Affine] | None = None,
     memory_bytes: int | None = None,
-    blocks: Sequence[Block] | None = None,
-    finished: Callable[[Place], bool] | None = None,
     wanted: Collection[str] | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> None:
@@ -164,10 +162,6 @@ def restore_into(
         time points together.
     memory_bytes
         What a block may take while it is restored; where None, up to four gigabytes.
-    blocks
-        Which blocks, instead of those that `plan` finds.
-    finished
-        Told the place of a block, whether it need not be restored any more.
     wanted
         Which fields of an `Estimate` are; all but the height unless given. Disagreement and height
         take a while.
@@ -175,16 +169,13 @@ def restore_into(
         Called with the share that is done, 0 to 1.
     """
     maps = normalize.fit(image, model.recipe.percentiles) if maps is None else maps
-    if blocks is None:
-        memory_bytes = room(None) if memory_bytes is None else memory_bytes
-        blocks = list(plan(model, there.space, memory_bytes))
+    memory_bytes = room(None) if memory_bytes is None else memory_bytes
+    blocks = list(plan(model, there.space, memory_bytes))
     restored = one_by_one(model, image, there, maps=maps, wanted=wanted)
     times = image.size("T")
     for time in range(times):
         for number, block in enumerate(blocks):
-            place = place_of(there, time, block)
-            if finished is None or not finished(place):
-                keep(place, restored(time, block))
+            keep(place_of(there, time, block), restored(time, block))
             if watch:
                 watch((time + (number + 1) / len(blocks)) / times)
 

@@ -153,7 +153,8 @@ class Volume:
                 raise OutputError(
                     f"only {there.present()} of {there.files} files of level {number} are there",
                     where=self.folder,
-                    remedy="Begin anew with --overwrite",
+                    remedy="Remove the unfinished folder, whose name begins with .partial-, and "
+                    "begin anew",
                 )
         text = group_json(
             name,
