@@ -68,6 +68,17 @@ class NotTrustedError(CarescopeError):
     exit_code = 7
 
 
-def of_memory(problem: Exception) -> bool:
-    """Whether it tells of a lack of memory, which torch reports as a RuntimeError."""
-    return isinstance(problem, MemoryError) or "memory" in str(problem)
+#: How libraries say that there is no memory left; torch as a RuntimeError.
+_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "bad_alloc",
+    "bad alloc",
+)
+
+
+def of_memory(problem: BaseException) -> bool:
+    """Whether it tells of a lack of memory: each library says it in its own words."""
+    said = str(problem).lower()
+    return isinstance(problem, MemoryError) or any(words in said for words in _OF_MEMORY)

@@ -16,8 +16,8 @@ from carescope import Ensemble, Recipe, engine, net
 from carescope.engine import names
 from carescope.engine.accelerated import runner
 from carescope.engine.check import TOLERANCE, difference
-from carescope.engine.parts import in_parts, of_memory
-from carescope.errors import OutOfMemoryError, UsageError
+from carescope.engine.parts import in_parts
+from carescope.errors import OutOfMemoryError, UsageError, of_memory
 from carescope.model import Model
 from carescope.task import Task
 

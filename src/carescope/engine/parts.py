@@ -9,21 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from carescope.errors import OutOfMemoryError
+from carescope.errors import OutOfMemoryError, of_memory
 
 Floats = npt.NDArray[np.float32]
 
 #: Where nothing forces a cut, it is worth seeing the overlap twice for parts at most so long, of
 #: the whole.
 WORTH_CUTTING = 0.75
-#: What libraries say of it; torch on a processor says "can't allocate memory".
-_OF_MEMORY = (
-    "out of memory",
-    "not enough memory",
-    "allocate memory",
-    "bad_alloc",
-    "bad alloc",
-)
 
 
 def in_parts(
@@ -112,11 +104,3 @@ def _cut(
 
 def _along(array: Floats, axis: int, start: int, stop: int | None) -> Floats:
     return array[(slice(None),) * axis + (slice(start, stop),)]
-
-
-def of_memory(error: BaseException) -> bool:
-    """Whether a library meant that there is no memory left: each says it in its own words."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        word in said for word in _OF_MEMORY
-    )
