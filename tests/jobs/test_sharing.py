@@ -39,6 +39,8 @@ from carescope.task import Task
 SOURCE = Path(__file__).parents[2] / "src"
 #: The command line, in blocks of a few thousand pixels.
 PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
 import sys
 from carescope.app import cli
 from carescope.predict import memory
