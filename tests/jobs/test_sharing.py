@@ -104,6 +104,10 @@ def by(order, hands=None, **more):
     stack, _, fill = order.look(model)
     if hands:
         hands.order = order.seen(fill)
+    return restored(order, model, stack, hands, **more)
+
+
+def restored(order, model, stack, hands, **more):
     return restore.restore_file(
         model,
         stack,
@@ -242,15 +246,7 @@ def test_what_a_worker_says_is_wrong_is_said(order, monkeypatch, tmp_path):
         stack, _, _ = order.look(model)
         hands.order = changed  # the NaN is not filled there
         with pytest.raises(InputError, match="is restored with another input by who leads"):
-            restore.restore_file(
-                model,
-                stack,
-                order.to,
-                spread=True,
-                engine="torch",
-                provenance=order.provenance,
-                hands=hands,
-            )
+            restored(order, model, stack, hands)
 
 
 def test_memory_is_shared_out(order):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from carescope import engine as engines
-from carescope import normalize, predict, read
+from carescope import predict, read
 from carescope.errors import ModelError
 from carescope.files.folder import make
 from carescope.image import Image
@@ -129,7 +129,7 @@ def restore_file(
     for path in (out, *extra.values()):
         check_output(path, dtype, overwrite=overwrite, ours=ours)
     work = planned(model, stack, out, extra, dtype, force=force, provenance=provenance)
-    maps = tuple(maps or resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles))
+    maps = tuple(maps or resumed.maps_of(work))
     known = check_familiar(model, stack, maps, strict=strict) if known is None else known
     work, said = with_engine(work, maps, engine, memory_bytes, overwrite=overwrite)
     warnings = [*said, *unknown_pixels(model, stack), *known]
@@ -238,7 +238,7 @@ def restore_files(
     prepared = []
     for stack, target in zip(stacks, targets, strict=True):
         work = planned(model, stack, target, {}, dtype, force=force)
-        maps = resumed.known_maps(work) or normalize.fit(stack, model.recipe.percentiles)
+        maps = resumed.maps_of(work)
         # Otherwise each is looked at when its turn comes.
         known = check_familiar(model, stack, maps, strict=True) if strict else None
         prepared.append((stack, target, maps, known))

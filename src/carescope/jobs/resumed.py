@@ -38,6 +38,11 @@ def known_maps(work: Work) -> Maps | None:
     return as_maps(begun[1][PERCENTILES]) if same else None
 
 
+def maps_of(work: Work) -> Maps:
+    """What normalises each channel: as an interrupted run found it, or by a pass over the image."""
+    return known_maps(work) or normalize.fit(work.stack, work.model.recipe.percentiles)
+
+
 def restore(
     work: Work,
     *,

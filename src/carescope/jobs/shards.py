@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 
-from carescope import engine, normalize, read
+from carescope import engine, read
 from carescope.errors import CarescopeError, OutputError, UsageError
 from carescope.files import ledger, lock, shares
 from carescope.files.folder import check_free
@@ -31,6 +31,7 @@ from carescope.jobs.resumed import (
     fill,
     keeping,
     known_maps,
+    maps_of,
     settle,
 )
 from carescope.jobs.work import Work
@@ -196,7 +197,7 @@ class Shard:
         begun = ledger.begun_in(place)
         work, maps, warnings = self._looked_over(model)
         if maps is None:
-            maps = known_maps(work) or normalize.fit(work.stack, model.recipe.percentiles)
+            maps = maps_of(work)
             warnings += unknown_pixels(model, work.stack)
             warnings += check_familiar(model, work.stack, maps, strict=strict)
         elif strict:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from carescope import normalize
 from carescope.image import Image
 from carescope.normalize import Affine
+from carescope.physics.camera import BEND_VARIANCE, bend
 
 Floats = npt.NDArray[np.float32]
 
@@ -53,17 +54,9 @@ def differ_by_noise(
         (off[:, 1:] * off[:, :-1]).mean(axis=(1, 2)),
     ]
     white = (power > 0).all() and (np.abs(alike) <= CORRELATED * power).all()
-    return bool(white and (_variance(other) <= CLEAN * power).all())
-
-
-def _variance(planes: Floats) -> npt.NDArray[np.float64]:
-    """The noise of planes (C, Y, X), or more where structure is as fine as pixels.
-
-    The filter of J. Immerkaer, Fast noise variance estimation, CVIU 64 (1996),
-    doi:10.1006/cviu.1996.0060, by squares.
-    """
-    mixed = np.diff(np.diff(planes.astype(np.float64), 2, axis=1), 2, axis=2)
-    return np.asarray(np.square(mixed).mean(axis=(1, 2)) / 36)
+    # The target's noise, or more where its structure is as fine as pixels.
+    noise = np.square(bend(other.astype(np.float64))).mean(axis=(1, 2)) / BEND_VARIANCE
+    return bool(white and (noise <= CLEAN * power).all())
 
 
 def noisier(draw: np.random.Generator, low: Floats, high: Floats, most: float) -> Floats:

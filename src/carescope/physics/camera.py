@@ -15,6 +15,7 @@ from carescope.errors import InputError, UsageError
 Floats = npt.NDArray[np.float64]
 
 BLOCK_PX = 8
+BEND_VARIANCE = 36
 MAX_PLANES, MAX_SIDE_PX = 64, 1024
 BINS = 32
 MIN_BLOCKS = 16
@@ -156,21 +157,27 @@ def _window(length: int, share: float) -> slice:
     return slice(first, first + MAX_SIDE_PX)
 
 
+def bend(planes: Floats) -> Floats:
+    """The difference of second differences along y and x of planes (..., Y, X); see `estimate`.
+
+    White noise of variance 1 gives it a variance of `BEND_VARIANCE`; it is 2 rows and columns less.
+    """
+    rows = planes[..., 2:, :] - 2 * planes[..., 1:-1, :] + planes[..., :-2, :]
+    return np.asarray(rows[..., 2:] - 2 * rows[..., 1:-1] + rows[..., :-2])
+
+
 def _blocks(plane: Floats) -> Floats:
     """(blocks, 2) brightness and apparent noise variance of a plane, saturated blocks left out."""
     rows, columns = ((n - 2) // BLOCK_PX for n in plane.shape)
     if min(rows, columns) < 1 or min(plane.shape) < 2 * BLOCK_PX:
         return np.empty((0, 2))
-    bend = plane[2:] - 2 * plane[1:-1] + plane[:-2]
-    bend = bend[:, 2:] - 2 * bend[:, 1:-1] + bend[:, :-2]
 
     def blocks(values: Floats) -> Floats:
         cut = values[: rows * BLOCK_PX, : columns * BLOCK_PX]
         return cut.reshape(rows, BLOCK_PX, columns, BLOCK_PX)
 
     inner = plane[1:-1, 1:-1]
-    # White noise of variance 1 gives the mask's response a variance of 36.
-    variance = (blocks(bend) ** 2).mean(axis=(1, 3)) / 36
+    variance = (blocks(bend(plane)) ** 2).mean(axis=(1, 3)) / BEND_VARIANCE
     brightness = blocks(inner).mean(axis=(1, 3))
     saturated = (blocks(inner) == plane.max()).sum(axis=(1, 3)) > 1
     keep = np.isfinite(variance) & ~(saturated & (brightness > np.median(plane)))
