@@ -22,6 +22,7 @@ NAMES: dict[str, str] = {
     "channels": "channels",
     "calibration": "calibration",
     "spectrum": "spectrum",
+    "speed": "speed",
 }
 
 __all__ = ["DAGGER", "NAMES", "Case", "Experiment", "Row", "Table", "Watch", "mark", "named"]

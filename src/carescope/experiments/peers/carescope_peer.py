@@ -1,0 +1,125 @@
+"""carescope itself, in the same harness as the programs it is compared with."""
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from carescope import model, net, predict, read, write
+from carescope.engine import accelerated
+from carescope.image import Image
+from carescope.jobs.denoise import learn_pairs
+from carescope.jobs.inputs import Optics
+from carescope.jobs.learning import learn as learn_lateral
+from carescope.model import Ensemble, Model
+from carescope.recipe import Recipe
+from carescope.task import Task
+
+JSON = dict[str, Any]
+
+
+def _made(job: JSON) -> Model:
+    """A network whose weights are drawn at random, those too that a training begins as zeros."""
+    network = net.build(**job["network"], seed=job["seed"])
+    generator = torch.manual_seed(job["seed"])
+    for weights in network.parameters():
+        if weights.ndim > 1 and not weights.any():
+            torch.nn.init.normal_(weights, std=0.05, generator=generator)
+    axes = "ZYX"[-job["network"]["ndim"] :]
+    return Model(network, job["network"], Recipe(), Task(kind="denoise", axes=axes))
+
+
+def steps(job: JSON, done: Callable[..., None]) -> None:
+    """Training steps on random numbers, cut into patches as any image is."""
+    torch.set_num_threads(job["threads"])
+    *planes, side, _ = job["shape"]
+    recipe = Recipe.of(
+        network=job["network"]["name"].replace("shuffle", "auto"),
+        batch_size=job["batch"],
+        patch_px=side,
+        steps=1_000_000,
+        **({"patch_planes": planes[0]} if planes else {}),
+    )
+    whole = (*(4 * n for n in planes), 4 * side, 4 * side)
+    generator = np.random.default_rng(0)
+    images = [
+        Image(generator.random(whole, np.float32), "ZYX"[-len(whole) :], (1.0, 1.0, 1.0))
+        for _ in range(2)
+    ]
+    learn_pairs([(images[0], images[1])], recipe, watch=done)
+
+
+def tile(job: JSON, done: Callable[..., None]) -> None:
+    """One tile through the network by one engine, as often as asked."""
+    torch.set_num_threads(job["threads"])
+    run = accelerated(_made(job), job["engine"])
+    seen = np.random.default_rng(0).random((1, 1, *job["shape"]), np.float32)
+    while True:
+        run.apply(seen)
+        done()
+
+
+def product(job: JSON, done: Callable[..., None]) -> None:
+    """Matrix products, which show what the machine can do at best."""
+    torch.set_num_threads(job["threads"])
+    one = torch.ones(job["side"], job["side"], dtype=getattr(torch, job["type"]))
+    while True:
+        one @ one
+        done()
+
+
+def prepare(job: JSON) -> None:
+    """A model of random weights, in the folder."""
+    model.save(_made(job), job["model"])
+
+
+def stack(job: JSON) -> None:
+    """From TIFF to TIFF, as the command line does it."""
+    torch.set_num_threads(job["threads"])
+    words = [job["model"], job["input"], "--out", job["output"], "--overwrite"]
+    sys.argv = ["carescope", "restore", *map(str, words), "--engine", job["engine"]]
+    (command,) = entry_points(group="console_scripts", name="carescope")
+    try:
+        command.load()()
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def learn(job: JSON) -> JSON:
+    """Train on pairs for so many seconds, and restore the test images."""
+    torch.set_num_threads(job["threads"])
+    images = [
+        pair
+        for part in ("train", "validation")
+        for pair in zip(
+            *(_images(job, f"{part}_{which}") for which in ("low", "high")), strict=True
+        )
+    ]
+    recipe = Recipe.of(minutes=job["seconds"] / 60, batch_size=job["batch"], seed=job["seed"])
+    made = learn_pairs(images, recipe).model
+    return _restored(made, _images(job, "test_low"), job)
+
+
+def learn_isotropic(job: JSON) -> JSON:
+    """Train on lateral slices of stacks for so many seconds, and restore all of them."""
+    torch.set_num_threads(job["threads"])
+    stacks = _images(job, "stacks")
+    recipe = Recipe.of(minutes=job["seconds"] / 60, batch_size=job["batch"], seed=job["seed"])
+    optics = Optics(psf="gaussian", sigma_um=tuple(job["sigma_um"]))
+    return _restored(learn_lateral(stacks, optics, recipe).model, stacks, job)
+
+
+def _images(job: JSON, name: str) -> list[Image]:
+    return [read.open(path) for path in sorted(Path(job["data"], name).glob("*.tif"))]
+
+
+def _restored(made: Model | Ensemble, images: list[Image], job: JSON) -> JSON:
+    for number, one in enumerate(images):
+        restored = predict.restore(made, one).mean
+        write.save(Path(job["output"], f"{number:03}.tif"), restored, overwrite=True)
+    return {"seconds": made.facts["seconds"], "steps": made.facts["steps"]}

@@ -1,0 +1,277 @@
+"""The work of `carescope bench speed`, done by several programs in turns."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import map_coordinates
+
+from carescope import metrics, net, read, rng, write
+from carescope.engine import available
+from carescope.engine.choose import operations
+from carescope.experiments import calibration, peers
+from carescope.experiments.experiment import Case, Row, Watch
+from carescope.experiments.scenes import MICROSCOPES, record, simulate
+from carescope.files.folder import make
+from carescope.image import Image
+from carescope.model import Model
+from carescope.recipe import Recipe
+from carescope.task import Task
+
+CSBDEEP = "csbdeep"
+DIMENSIONS = {
+    "3D": {"step_px": [16, 64, 64], "tile_px": [32, 128, 128], "cell": [1, 2, 2]},
+    "2D": {"step_px": [128, 128], "tile_px": [512, 512], "cell": [2, 2]},
+}
+BATCH = 16
+PRODUCT_SIDE = 2048
+TILE_PX = 128  # of peers from TIFF to TIFF, with which csbdeep takes as much memory as carescope
+REST_S = 0.3  # between turns, until the threads of the last program have gone to sleep
+#: Shares of the time that CSBDeep trains, which carescope is given.
+SHARES = (1 / 5, 1 / 3, 1)
+OPTICS = MICROSCOPES["gaussian"]
+
+
+Values = npt.NDArray[Any]
+
+
+class Entry(NamedTuple):
+    """What takes part: a program, and what it is told beyond what all are."""
+
+    name: str
+    program: str
+    told: dict[str, Any]
+
+
+def measure(case: Case, folder: Path, watch: Watch) -> list[Row]:
+    """Do one piece of work by each program, installed beside the case's folder where it is not."""
+    environments = folder.parent / "environments"
+    entries = _entries(case)
+    needed = dict.fromkeys(entry.program for entry in entries)
+    pythons = {name: peers.python_of(name, environments, watch.say) for name in needed}
+    work = {"step": _in_turns, "tile": _in_turns, "stack": _stack}.get(case["part"], _learnt)
+    return [{"work": case["name"]} | row for row in work(case, entries, pythons, folder, watch)]
+
+
+def _entries(case: Case) -> list[Entry]:
+    part, seed = case["part"], {"seed": case["seed"]}
+    if part == "learn_isotropic":
+        return [Entry("carescope", "carescope", seed), Entry(CSBDEEP, CSBDEEP, seed)]
+    rivals = [Entry(name, name, seed) for name in peers.REQUIREMENTS]
+    if part == "learn":
+        return [Entry("carescope", "carescope", seed), *rivals]
+    ours = []
+    for name, network in _networks(case["dims"]).items():
+        told = seed | {"network": network, "engine": "auto"}
+        if part != "tile":
+            ours.append(Entry(f"carescope, {name}", "carescope", told))
+            continue
+        for engine in ("openvino bfloat16", "openvino float32", "torch float32"):
+            if available(engine):
+                one = told | {"engine": engine}
+                ours.append(Entry(f"carescope, {name}, {engine}", "carescope", one))
+    return [*ours, *rivals]
+
+
+def _networks(dims: str) -> dict[str, dict[str, Any]]:
+    """The default network, and that of CSBDeep."""
+    ndim = len(DIMENSIONS[dims]["step_px"])
+    default = {"name": "shuffle", "ndim": ndim, "cell": DIMENSIONS[dims]["cell"]}
+    return {"default": default, "CARE": {"name": "care", "ndim": ndim}}
+
+
+def _in_turns(
+    case: Case, entries: list[Entry], pythons: dict[str, Path], folder: Path, watch: Watch
+) -> list[Row]:
+    """Steps of training, or tiles through the network beside matrix products, in rounds."""
+    part = case["part"]
+    job: dict[str, Any] = {
+        "work": "steps" if part == "step" else "tile",
+        "turns": 3,
+        "warm_up": 3,
+        "batch": BATCH,
+    }
+    job |= {"shape": DIMENSIONS[case["dims"]][f"{part}_px"]}
+    if part == "tile":
+        entries = [*entries, *(_product(name) for name in ("bfloat16", "float32"))]
+    taken: dict[str, list[float]] = {entry.name: [] for entry in entries}
+    most: dict[str, int | None] = {}
+    with ExitStack() as running:
+        all_of = {}
+        for entry in entries:
+            watch.say(f"{entry.name} gets ready")
+            python, told = pythons[entry.program], job | entry.told
+            one = peers.Contestant(entry.program, python, told, folder / entry.name)
+            all_of[entry.name] = running.enter_context(one)
+        for done in range(case["rounds"]):
+            watch.say(f"round {done + 1} of {case['rounds']}")
+            for name, contestant in all_of.items():
+                time.sleep(REST_S)
+                taken[name].append(contestant.turn())
+        for name, contestant in all_of.items():
+            most[name] = contestant.end()
+    rows = [_timed(entry.name, taken[entry.name], most[entry.name]) for entry in entries]
+    if part == "tile":
+        _add_shares(rows, case["dims"])
+    return rows
+
+
+def _product(kind: str) -> Entry:
+    told = {"work": "product", "type": kind, "side": PRODUCT_SIDE}
+    return Entry(f"matrix product, {kind}", "carescope", told)
+
+
+def _timed(name: str, seconds: list[float], peak_bytes: int | None) -> Row:
+    row: Row = {"program": name, "seconds": median(seconds)}
+    row |= {"least_seconds": min(seconds), "most_seconds": max(seconds)}
+    return row | {"peak_bytes": peak_bytes}
+
+
+def _add_shares(rows: list[Row], dims: str) -> None:
+    """What each network does in a second, as a share of what a matrix product of its type does."""
+    pixels = math.prod(DIMENSIONS[dims]["tile_px"])
+    counted = {name: pixels * _operations(network) for name, network in _networks(dims).items()}
+    rates = {
+        row["program"].rpartition(" ")[2]: 2 * PRODUCT_SIDE**3 / row["seconds"]
+        for row in rows
+        if row["program"].startswith("matrix")
+    }
+    for row in rows:
+        name, kind = row["program"], row["program"].rpartition(" ")[2]
+        if name.startswith("matrix"):
+            row["operations_per_s"] = rates[kind]
+        elif name == CSBDEEP or name.startswith("carescope"):
+            network = "default" if "default" in name else "CARE"
+            row["operations_per_s"] = counted[network] / row["seconds"]
+            row["share_of_product"] = row["operations_per_s"] / rates.get(kind, rates["float32"])
+
+
+def _operations(network: dict[str, Any]) -> float:
+    task = Task(kind="denoise", axes="ZYX"[-network["ndim"] :])
+    return operations(Model(net.build(**network), network, Recipe(), task))
+
+
+def _stack(
+    case: Case, entries: list[Entry], pythons: dict[str, Path], folder: Path, watch: Watch
+) -> list[Row]:
+    """From TIFF to TIFF, the start of the program included."""
+    grey = rng.generator(case["seed"], "stack").poisson(20, tuple(case["shape"]))
+    place = folder / "stack.tif"
+    write.save(place, Image(grey.astype(np.uint16), "ZYX", (1.0, 0.2, 0.2)), overwrite=True)
+    jobs = {}
+    for entry in entries:
+        watch.say(f"{entry.name} gets ready")
+        there = folder / entry.name
+        jobs[entry.name] = entry.told | {
+            "model": str(there / "model"), "input": str(place), "output": str(there / "out.tif"),
+            "tile_px": TILE_PX, "batch": BATCH,
+        }  # fmt: skip
+        _once(entry, pythons, jobs[entry.name] | {"work": "prepare"}, there)
+    taken: dict[str, list[float]] = {entry.name: [] for entry in entries}
+    most: dict[str, int] = dict.fromkeys(taken, 0)
+    for done in range(case["rounds"]):
+        for entry in entries:
+            watch.say(f"round {done + 1} of {case['rounds']}: {entry.name}")
+            began = time.perf_counter()
+            job = jobs[entry.name] | {"work": "stack"}
+            facts = _once(entry, pythons, job, folder / entry.name)
+            taken[entry.name].append(time.perf_counter() - began)
+            most[entry.name] = max(most[entry.name], facts["peak_bytes"] or 0)
+    rows = []
+    for entry in entries:
+        row = _timed(entry.name, taken[entry.name], most[entry.name] or None)
+        if entry.program == "carescope":
+            fast = _values(jobs[entry.name]["output"])
+            job = jobs[entry.name] | {"work": "stack", "engine": "torch"}
+            watch.say(f"{entry.name}: in float32, for the difference")
+            _once(entry, pythons, job, folder / entry.name)
+            right = _values(jobs[entry.name]["output"])
+            row["difference"] = float(np.sqrt(np.mean((fast - right) ** 2)) / np.ptp(right))
+        rows.append(row)
+    return rows
+
+
+def _learnt(
+    case: Case, entries: list[Entry], pythons: dict[str, Path], folder: Path, watch: Watch
+) -> list[Row]:
+    """Training for the same time, and for less of it by carescope; what is restored after it."""
+    truths, job = (_fields if case["part"] == "learn" else _stacks)(case, folder / "data")
+    job |= {"work": case["part"], "batch": BATCH, "patch_px": 128}
+    axes = "ZYX"[-truths[0].ndim :]
+    rows = []
+    for entry in entries:
+        for share in SHARES if entry.program == "carescope" else (1,):
+            seconds = share * case["seconds"]
+            watch.say(f"{case['name']}: {entry.name} trains for {seconds:.0f} s")
+            out = make(folder / entry.name / "restored")
+            own = {"seconds": seconds, "output": str(out)}
+            facts = _once(entry, pythons, job | entry.told | own, folder / entry.name)
+            scores = [
+                metrics.evaluate(*_at_same_planes(truth, _values(path, axes), entry.program))
+                for truth, path in zip(truths, sorted(out.glob("*.tif")), strict=True)
+            ]
+            means = {key: float(np.mean([s[key] for s in scores])) for key in ("nrmse", "ssim")}
+            row = {"program": entry.name, "share": share, "trained_s": facts["seconds"]}
+            rows.append(row | {"steps": facts["steps"], "peak_bytes": facts["peak_bytes"]} | means)
+    return rows
+
+
+def _fields(case: Case, data: Path) -> tuple[list[Values], dict[str, Any]]:
+    """Truths of the test fields, and planes through membranes with little light and with enough."""
+    first, truths = 0, []
+    for name, count in zip(("train", "validation", "test"), case["fields"], strict=True):
+        made = [calibration.field(case, number) for number in range(first, first + count)]
+        _save([one.low for one in made], data / f"{name}_low")
+        _save([one.high for one in made], data / f"{name}_high")
+        truths, first = [one.clean for one in made], first + count
+    return truths, {"data": str(data)}
+
+
+def _stacks(case: Case, data: Path) -> tuple[list[Values], dict[str, Any]]:
+    """Nuclei blurred alike in all directions, and stacks with more of blur along z."""
+    truths, stacks = [], []
+    for seed in range(case["seed"] + 1, case["seed"] + 1 + case["count"]):
+        scene = simulate("nuclei", OPTICS, (case["side"],) * 3, seed)
+        truths.append(scene.truth)
+        stacks.append(record(scene, OPTICS, seed))
+    _save(stacks, data / "stacks")
+    sigma_um = OPTICS.optics.sigma_um or ()
+    along_px, across_px = (sigma / OPTICS.pixel_um for sigma in sigma_um[:2])
+    at = np.arange(-math.ceil(4 * along_px), math.ceil(4 * along_px) + 1)
+    kernel = np.exp(-0.5 * at**2 / (along_px**2 - across_px**2))
+    told = {"sigma_um": sigma_um, "psf_z": list(kernel / kernel.sum())}
+    return truths, told | {"data": str(data), "factor": OPTICS.every, "patches": 512}
+
+
+def _save(images: list[Image], place: Path) -> None:
+    make(place)
+    for number, one in enumerate(images):
+        grey = replace(one, data=one.array().astype(np.float32))
+        write.save(place / f"{number:03}.tif", grey, overwrite=True)
+
+
+def _values(path: str | Path, axes: str = "ZYX") -> Values:
+    """Of a picture or a stack, whoever wrote it."""
+    return read.open(path, axes=axes).array()
+
+
+def _at_same_planes(truth: Values, restored: Values, program: str) -> tuple[Values, Values]:
+    """CSBDeep stretches planes from the first to the last recorded one over all that it makes."""
+    if truth.ndim == 2 or program != CSBDEEP:
+        return truth[: len(restored)], restored
+    recorded = len(restored) // OPTICS.every
+    at = np.linspace(0, (recorded - 1) * OPTICS.every, len(restored))
+    grid = np.meshgrid(at, *(np.arange(n) for n in truth.shape[1:]), indexing="ij")
+    return np.asarray(map_coordinates(truth, grid, order=3, mode="nearest")), restored
+
+
+def _once(entry: Entry, pythons: dict[str, Path], job: dict[str, Any], folder: Path) -> Any:
+    return peers.once(entry.program, pythons[entry.program], job, folder)
