@@ -121,10 +121,19 @@ def test_two_views_show_the_same_and_more_together():
 
 def test_the_isotropic_truth_can_be_segmented(tmp_path):
     case = {"method": "isotropic truth", "seed": 0, "count": 1, "side": 96, "recipe": {}}
-    (row,) = isonet_seg.measure(case, tmp_path, QUIET)
-    assert row["seg"] > 0.85
-    assert row["f1"] > 0.9
-    assert row["nuclei"] > 5
+    rows = isonet_seg.measure(case, tmp_path, QUIET)
+    assert [row["threshold"] for row in rows] == ["intermodes", "Otsu"]
+    for row in rows:
+        assert row["seg"] > 0.85
+        assert row["f1"] > 0.9
+        assert row["nuclei"] > 5
+
+
+def test_blur_leaves_intermodes_without_a_threshold_and_otsu_with_one(tmp_path):
+    case = {"method": "blurred", "seed": 0, "count": 1, "side": 160, "recipe": {}}
+    by = {row["threshold"]: row["seg"] for row in isonet_seg.measure(case, tmp_path, QUIET)}
+    assert by["intermodes"] < 0.1
+    assert 0.65 < by["Otsu"] < 0.85
 
 
 def test_a_stack_is_thinned_from_its_first_plane_on():
