@@ -146,7 +146,8 @@ def notes(rows: list[Row]) -> list[str]:
     said = []
     for threshold in THRESHOLDS:
         for method in NETWORKS:
-            pair = (among(rows, method=m, threshold=threshold) for m in (method, TRUTH))
+            here = among(rows, threshold=threshold)
+            pair = among(here, method=method), among(here, method=TRUTH)
             said.append(
                 f"SEG of {method} against that of the isotropic truth, {threshold}: "
                 + paired(*pair, "seg", "", on="seed", digits=3)
