@@ -17,7 +17,7 @@ from carescope.files import atomic
 from carescope.model import Model, check_absent, save
 from carescope.pairs import Pairs
 from carescope.recipe import Recipe
-from carescope.train import ahead, checkpoint, distributed, precision
+from carescope.train import ahead, checkpoint, distributed, heap, precision
 from carescope.train.checkpoint import alone
 from carescope.train.device import choose_device, tensor
 from carescope.train.history import History
@@ -115,6 +115,7 @@ def fit(
     pairs = pairs.under(recipe)
     with ExitStack() as ending:
         ending.enter_context(alone(run))
+        ending.enter_context(heap.kept())
         state = State.begin(recipe, pairs, on, start)
         if run:
             _take_up(state, run, overwrite=overwrite)
