@@ -24,6 +24,7 @@ import numpy as np
 import psutil
 
 from carescope import Recipe, model, net
+from carescope.experiments.peers import threads
 from carescope.model import Model
 from carescope.task import Task
 from carescope.write import zarr
@@ -49,22 +50,24 @@ def simulate(path: Path, planes: int) -> None:
             volume[first : first + count, :, :] = noise[np.arange(count) % len(noise)]
 
 
-def run(command: list[object], threads: int) -> tuple[float, int]:
+def resident(process: psutil.Process) -> int:
+    """Bytes that a process holds; none where it has just ended."""
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def run(command: list[object], cores: int) -> tuple[float, int]:
     """Seconds that a program takes, and the most memory of it and its children, in bytes."""
     began, most = time.perf_counter(), 0
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    environment = os.environ | {"OMP_NUM_THREADS": str(cores)}
     with subprocess.Popen(
         list(map(str, command)), env=environment, stdout=subprocess.DEVNULL
     ) as program:
         watched = psutil.Process(program.pid)
         while program.poll() is None:
-            held = 0
-            try:
-                for one in (watched, *watched.children(recursive=True)):
-                    held += one.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-            most = max(most, held)
+            most = max(most, sum(map(resident, [watched, *watched.children(recursive=True)])))
             time.sleep(0.05)
     if program.returncode:
         raise SystemExit(f"ended with {program.returncode}: {command}")
@@ -83,7 +86,7 @@ def main() -> None:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
-    cores = len(psutil.Process().cpu_affinity())
+    cores = threads()
     found: dict[tuple[int, int], list[tuple[float, int]]] = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

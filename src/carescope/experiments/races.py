@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,15 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import map_coordinates
 
 from carescope import metrics, net, read, rng, write
 from carescope.engine import available
 from carescope.engine.choose import operations
 from carescope.experiments import calibration, peers
 from carescope.experiments.experiment import Case, Row, Watch
-from carescope.experiments.scenes import MICROSCOPES, record, simulate
-from carescope.files.folder import make
+from carescope.experiments.scenes import CAMERA, MICROSCOPES, record, simulate
+from carescope.files.folder import make, remove
 from carescope.image import Image
 from carescope.model import Model
 from carescope.recipe import Recipe
@@ -35,8 +35,6 @@ BATCH = 16
 PRODUCT_SIDE = 2048
 TILE_PX = 128  # of peers from TIFF to TIFF, with which csbdeep takes as much memory as carescope
 REST_S = 0.3  # between turns, until the threads of the last program have gone to sleep
-#: Shares of the time that CSBDeep trains, which carescope is given.
-SHARES = (1 / 5, 1 / 3, 1)
 OPTICS = MICROSCOPES["gaussian"]
 
 
@@ -53,32 +51,35 @@ class Entry(NamedTuple):
 
 def measure(case: Case, folder: Path, watch: Watch) -> list[Row]:
     """Do one piece of work by each program, installed beside the case's folder where it is not."""
-    environments = folder.parent / "environments"
+    environments = Path(os.environ.get("CARESCOPE_PEERS") or folder.parent / "environments")
     entries = _entries(case)
     needed = dict.fromkeys(entry.program for entry in entries)
     pythons = {name: peers.python_of(name, environments, watch.say) for name in needed}
-    work = {"step": _in_turns, "tile": _in_turns, "stack": _stack}.get(case["part"], _learnt)
-    return [{"work": case["name"]} | row for row in work(case, entries, pythons, folder, watch)]
+    remove(folder)  # what a killed run has left
+    make(folder)
+    if "program" in case:
+        rows = _learnt(case, pythons, folder, watch)
+    else:
+        work = _stack if case["part"] == "stack" else _in_turns
+        rows = work(case, entries, pythons, folder, watch)
+    return [{"work": case["work"]} | row for row in rows]
 
 
 def _entries(case: Case) -> list[Entry]:
-    part, seed = case["part"], {"seed": case["seed"]}
-    if part == "learn_isotropic":
-        return [Entry("carescope", "carescope", seed), Entry(CSBDEEP, CSBDEEP, seed)]
-    rivals = [Entry(name, name, seed) for name in peers.REQUIREMENTS]
-    if part == "learn":
-        return [Entry("carescope", "carescope", seed), *rivals]
+    if "program" in case:
+        return [Entry(case["program"], case["program"], {})]
+    seed = {"seed": case["seed"]}
     ours = []
     for name, network in _networks(case["dims"]).items():
-        told = seed | {"network": network, "engine": "auto"}
-        if part != "tile":
+        told = seed | {"network": network, "engine": case.get("engine", "auto")}
+        if case["part"] != "tile":
             ours.append(Entry(f"carescope, {name}", "carescope", told))
             continue
         for engine in ("openvino bfloat16", "openvino float32", "torch float32"):
             if available(engine):
                 one = told | {"engine": engine}
                 ours.append(Entry(f"carescope, {name}, {engine}", "carescope", one))
-    return [*ours, *rivals]
+    return [*ours, *(Entry(name, name, seed) for name in peers.REQUIREMENTS)]
 
 
 def _networks(dims: str) -> dict[str, dict[str, Any]]:
@@ -117,7 +118,7 @@ def _in_turns(
                 time.sleep(REST_S)
                 taken[name].append(contestant.turn())
         for name, contestant in all_of.items():
-            most[name] = contestant.end()
+            most[name] = contestant.finish()
     rows = [_timed(entry.name, taken[entry.name], most[entry.name]) for entry in entries]
     if part == "tile":
         _add_shares(rows, case["dims"])
@@ -177,14 +178,17 @@ def _stack(
         _once(entry, pythons, jobs[entry.name] | {"work": "prepare"}, there)
     taken: dict[str, list[float]] = {entry.name: [] for entry in entries}
     most: dict[str, int] = dict.fromkeys(taken, 0)
-    for done in range(case["rounds"]):
-        for entry in entries:
-            watch.say(f"round {done + 1} of {case['rounds']}: {entry.name}")
+    # The first run of carescope finds out which engine is the fastest, and is not timed.
+    rounds = [[entry for entry in entries if entry.program == "carescope"]]
+    for number, taking_part in enumerate(rounds + case["rounds"] * [entries]):
+        for entry in taking_part:
+            watch.say(f"round {number} of {case['rounds']}: {entry.name}")
             began = time.perf_counter()
             job = jobs[entry.name] | {"work": "stack"}
             facts = _once(entry, pythons, job, folder / entry.name)
-            taken[entry.name].append(time.perf_counter() - began)
             most[entry.name] = max(most[entry.name], facts["peak_bytes"] or 0)
+            if number:
+                taken[entry.name].append(time.perf_counter() - began)
     rows = []
     for entry in entries:
         row = _timed(entry.name, taken[entry.name], most[entry.name] or None)
@@ -199,29 +203,23 @@ def _stack(
     return rows
 
 
-def _learnt(
-    case: Case, entries: list[Entry], pythons: dict[str, Path], folder: Path, watch: Watch
-) -> list[Row]:
-    """Training for the same time, and for less of it by carescope; what is restored after it."""
-    truths, job = (_fields if case["part"] == "learn" else _stacks)(case, folder / "data")
-    job |= {"work": case["part"], "batch": BATCH, "patch_px": 128}
+def _learnt(case: Case, pythons: dict[str, Path], folder: Path, watch: Watch) -> list[Row]:
+    """What a program restores after a time of training."""
+    truths, job = (_fields if case["part"] == "learn" else _stacks)(case, make(folder / "data"))
+    out = make(folder / "restored")
+    job |= {"work": case["part"], "batch": BATCH, "seed": case["seed"], "output": str(out)}
+    job |= {"seconds": case["share"] * case["seconds"], "patch_px": case["patch_px"]}
+    watch.say(f"it trains for {job['seconds']:.0f} s")
+    program = case["program"]
+    facts = peers.once(program, pythons[program], job, folder)
     axes = "ZYX"[-truths[0].ndim :]
-    rows = []
-    for entry in entries:
-        for share in SHARES if entry.program == "carescope" else (1,):
-            seconds = share * case["seconds"]
-            watch.say(f"{case['name']}: {entry.name} trains for {seconds:.0f} s")
-            out = make(folder / entry.name / "restored")
-            own = {"seconds": seconds, "output": str(out)}
-            facts = _once(entry, pythons, job | entry.told | own, folder / entry.name)
-            scores = [
-                metrics.evaluate(*_at_same_planes(truth, _values(path, axes), entry.program))
-                for truth, path in zip(truths, sorted(out.glob("*.tif")), strict=True)
-            ]
-            means = {key: float(np.mean([s[key] for s in scores])) for key in ("nrmse", "ssim")}
-            row = {"program": entry.name, "share": share, "trained_s": facts["seconds"]}
-            rows.append(row | {"steps": facts["steps"], "peak_bytes": facts["peak_bytes"]} | means)
-    return rows
+    scores = [
+        metrics.evaluate(*_at_same_planes(truth, _values(path, axes), program))
+        for truth, path in zip(truths, sorted(out.glob("*.tif")), strict=True)
+    ]
+    row: Row = {"program": program, "share": case["share"], "trained_s": facts["seconds"]}
+    row |= {key: float(np.mean([s[key] for s in scores])) for key in ("nrmse", "ssim")}
+    return [row | {"steps": facts["steps"], "peak_bytes": facts["peak_bytes"]}]
 
 
 def _fields(case: Case, data: Path) -> tuple[list[Values], dict[str, Any]]:
@@ -247,7 +245,8 @@ def _stacks(case: Case, data: Path) -> tuple[list[Values], dict[str, Any]]:
     along_px, across_px = (sigma / OPTICS.pixel_um for sigma in sigma_um[:2])
     at = np.arange(-math.ceil(4 * along_px), math.ceil(4 * along_px) + 1)
     kernel = np.exp(-0.5 * at**2 / (along_px**2 - across_px**2))
-    told = {"sigma_um": sigma_um, "psf_z": list(kernel / kernel.sum())}
+    told: dict[str, Any] = {"sigma_um": sigma_um, "psf_z": list(kernel / kernel.sum())}
+    told |= {"offset": CAMERA.offset, "read_noise": CAMERA.read_noise}
     return truths, told | {"data": str(data), "factor": OPTICS.every, "patches": 512}
 
 
@@ -267,6 +266,8 @@ def _at_same_planes(truth: Values, restored: Values, program: str) -> tuple[Valu
     """CSBDeep stretches planes from the first to the last recorded one over all that it makes."""
     if truth.ndim == 2 or program != CSBDEEP:
         return truth[: len(restored)], restored
+    from scipy.ndimage import map_coordinates
+
     recorded = len(restored) // OPTICS.every
     at = np.linspace(0, (recorded - 1) * OPTICS.every, len(restored))
     grid = np.meshgrid(at, *(np.arange(n) for n in truth.shape[1:]), indexing="ij")

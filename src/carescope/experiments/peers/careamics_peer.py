@@ -11,11 +11,11 @@ import tifffile
 import torch
 from careamics import CAREamist
 from careamics.config.factories.care_n2n_factory import create_advanced_care_config
-from pytorch_lightning.callbacks import Callback
+from lightning.pytorch.callbacks import Callback
 
 JSON = dict[str, Any]
-#: Its default: planes of tiles overlap by as many pixels on each side as its U-Net needs.
-OVERLAP_PX = 48
+OVERLAP_PX = 48  # its default, of neighbouring tiles
+SAMPLES = 640  # so many that no turn meets the end of an epoch
 
 
 class Told(Callback):  # type: ignore[misc]
@@ -37,7 +37,7 @@ def _program(job: JSON, patch_px: list[int], axes: str, after: Callable[[Any], N
         patch_size=patch_px,
         batch_size=job["batch"],
         num_epochs=100_000,
-        num_workers=0,
+        early_stopping_params={},  # it would stop after three epochs without gain
         trainer_params={"accelerator": "cpu"},
         seed=job["seed"] + 1,  # which must not be 0
     )
@@ -51,9 +51,10 @@ def steps(job: JSON, done: Callable[..., None]) -> None:
     """Training steps on patches of random numbers."""
     patch = job["shape"]
     generator = np.random.default_rng(0)
-    low, high = (generator.random((64, *patch), np.float32) for _ in range(2))
+    low, high = (generator.random((SAMPLES, *patch), np.float32) for _ in range(2))
     program = _program(job, patch, "S" + "ZYX"[-len(patch) :], done)
-    program.train(train_data=low, train_data_target=high)
+    held = {"val_data": low[:16], "val_data_target": high[:16]}
+    program.train(train_data=low, train_data_target=high, **held)
 
 
 def tile(job: JSON, done: Callable[..., None]) -> None:
@@ -74,7 +75,7 @@ def prepare(job: JSON) -> None:
         trainer.save_checkpoint(Path(job["model"], "model.ckpt"))
         trainer.should_stop = True
 
-    Path(job["model"]).mkdir()
+    Path(job["model"]).mkdir(exist_ok=True)
     generator = np.random.default_rng(0)
     low, high = (generator.random((32, 16, 64, 64), np.float32) for _ in range(2))
     program = _program(job, [16, 64, 64], "SZYX", stop)
@@ -93,7 +94,7 @@ def stack(job: JSON) -> None:
     found, _ = program.predict(
         grey[np.newaxis],  # as it was trained: axes SZYX
         batch_size=1,
-        tile_size=(-(-len(grey) // 4) * 4, job["tile_px"], job["tile_px"]),
+        tile_size=(-(-len(grey) // 4) * 4, *(2 * [job["tile_px"] + OVERLAP_PX])),
         tile_overlap=(0, OVERLAP_PX, OVERLAP_PX),
     )
     tifffile.imwrite(job["output"], np.asarray(found).squeeze().astype(np.float32))

@@ -1,8 +1,9 @@
 """carescope itself, in the same harness as the programs it is compared with."""
 
+import runpy
 import sys
+import time
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from carescope.image import Image
 from carescope.jobs.denoise import learn_pairs
 from carescope.jobs.inputs import Optics
 from carescope.jobs.learning import learn as learn_lateral
+from carescope.jobs.passes import Shared
 from carescope.model import Ensemble, Model
 from carescope.recipe import Recipe
 from carescope.task import Task
 
 JSON = dict[str, Any]
+ON = Shared(device="cpu")
 
 
 def _made(job: JSON) -> Model:
@@ -50,7 +53,7 @@ def steps(job: JSON, done: Callable[..., None]) -> None:
         Image(generator.random(whole, np.float32), "ZYX"[-len(whole) :], (1.0, 1.0, 1.0))
         for _ in range(2)
     ]
-    learn_pairs([(images[0], images[1])], recipe, watch=done)
+    learn_pairs([(images[0], images[1])], recipe, shared=ON, watch=done)
 
 
 def tile(job: JSON, done: Callable[..., None]) -> None:
@@ -74,7 +77,7 @@ def product(job: JSON, done: Callable[..., None]) -> None:
 
 def prepare(job: JSON) -> None:
     """A model of random weights, in the folder."""
-    model.save(_made(job), job["model"])
+    model.save(_made(job), job["model"], overwrite=True)
 
 
 def stack(job: JSON) -> None:
@@ -82,9 +85,8 @@ def stack(job: JSON) -> None:
     torch.set_num_threads(job["threads"])
     words = [job["model"], job["input"], "--out", job["output"], "--overwrite"]
     sys.argv = ["carescope", "restore", *map(str, words), "--engine", job["engine"]]
-    (command,) = entry_points(group="console_scripts", name="carescope")
     try:
-        command.load()()
+        runpy.run_module("carescope.app.cli")["main"]()
     except SystemExit as end:
         if end.code:
             raise
@@ -92,34 +94,36 @@ def stack(job: JSON) -> None:
 
 def learn(job: JSON) -> JSON:
     """Train on pairs for so many seconds, and restore the test images."""
-    torch.set_num_threads(job["threads"])
     images = [
         pair
         for part in ("train", "validation")
-        for pair in zip(
-            *(_images(job, f"{part}_{which}") for which in ("low", "high")), strict=True
-        )
+        for pair in zip(_images(job, f"{part}_low"), _images(job, f"{part}_high"), strict=True)
     ]
-    recipe = Recipe.of(minutes=job["seconds"] / 60, batch_size=job["batch"], seed=job["seed"])
-    made = learn_pairs(images, recipe).model
-    return _restored(made, _images(job, "test_low"), job)
+    return _learnt(job, lambda recipe: learn_pairs(images, recipe, shared=ON).model, "test_low")
 
 
 def learn_isotropic(job: JSON) -> JSON:
     """Train on lateral slices of stacks for so many seconds, and restore all of them."""
-    torch.set_num_threads(job["threads"])
     stacks = _images(job, "stacks")
-    recipe = Recipe.of(minutes=job["seconds"] / 60, batch_size=job["batch"], seed=job["seed"])
     optics = Optics(psf="gaussian", sigma_um=tuple(job["sigma_um"]))
-    return _restored(learn_lateral(stacks, optics, recipe).model, stacks, job)
+
+    def train(recipe: Recipe) -> Model | Ensemble:
+        return learn_lateral(stacks, optics, recipe, shared=ON).model
+
+    return _learnt(job, train, "stacks")
+
+
+def _learnt(job: JSON, learnt: Callable[[Recipe], Model | Ensemble], seen: str) -> JSON:
+    torch.set_num_threads(job["threads"])
+    began = time.perf_counter()
+    recipe = Recipe.of(minutes=job["seconds"] / 60, batch_size=job["batch"], seed=job["seed"])
+    made = learnt(recipe)
+    spent = time.perf_counter() - began
+    for number, one in enumerate(_images(job, seen)):
+        restored = predict.restore(made, one).mean
+        write.save(Path(job["output"], f"{number:03}.tif"), restored, overwrite=True)
+    return {"seconds": spent, "steps": made.facts["steps"]}
 
 
 def _images(job: JSON, name: str) -> list[Image]:
     return [read.open(path) for path in sorted(Path(job["data"], name).glob("*.tif"))]
-
-
-def _restored(made: Model | Ensemble, images: list[Image], job: JSON) -> JSON:
-    for number, one in enumerate(images):
-        restored = predict.restore(made, one).mean
-        write.save(Path(job["output"], f"{number:03}.tif"), restored, overwrite=True)
-    return {"seconds": made.facts["seconds"], "steps": made.facts["steps"]}

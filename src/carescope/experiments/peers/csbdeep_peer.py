@@ -22,6 +22,7 @@ from csbdeep.models import CARE, Config, IsotropicCARE
 from tensorflow.keras.callbacks import Callback
 
 JSON = dict[str, Any]
+SAMPLES = 640  # as many as careamics is given
 
 
 class Told(Callback):  # type: ignore[misc]
@@ -35,18 +36,14 @@ class Told(Callback):  # type: ignore[misc]
         self._after(self.model)
 
 
-def _program(
-    job: JSON, axes: str, kind: type[CARE] = CARE, channels: int = 1, **more: object
-) -> CARE:
+def _program(job: JSON, axes: str, kind: type[CARE] = CARE, **more: object) -> CARE:
     _set_up(job)
-    sizes = {"unet_n_depth": 2, "unet_n_first": 32, "unet_kern_size": 3 if "Z" in axes else 5}
-    configuration = Config(axes, channels, channels, train_batch_size=job["batch"], **sizes, **more)
+    configuration = Config(axes, 1, 1, train_batch_size=job["batch"], **more)
     return kind(configuration, "speed", basedir=job["folder"])
 
 
 def _set_up(job: JSON) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.keras.utils.set_random_seed(job["seed"])
 
 
@@ -54,11 +51,11 @@ def steps(job: JSON, done: Callable[..., None]) -> None:
     """Training steps on patches of random numbers."""
     axes = "ZYX"[-len(job["shape"]) :]
     generator = np.random.default_rng(0)
-    low, high = (generator.random((64, *job["shape"], 1), np.float32) for _ in range(2))
+    low, high = (generator.random((SAMPLES, *job["shape"], 1), np.float32) for _ in range(2))
     program = _program(job, axes, train_epochs=100_000, train_steps_per_epoch=400)
     program.prepare_for_training()
     program.callbacks.append(Told(done))
-    program.train(low, high, validation_data=(low[:4], high[:4]))
+    program.train(low, high, validation_data=(low[:16], high[:16]))
 
 
 def tile(job: JSON, done: Callable[..., None]) -> None:
@@ -103,28 +100,32 @@ def learn(job: JSON) -> JSON:
 
 def learn_isotropic(job: JSON) -> JSON:
     """Train on lateral slices of stacks for so many seconds, and restore all of them."""
-    stacks = _images(job, "stacks").astype(np.float32)
+    light = np.maximum(_images(job, "stacks").astype(np.float32) - job["offset"], 0)
     began = time.perf_counter()
+    held = max(1, light.shape[1] // 8)
+    train, validation = (_lateral(job, part) for part in (light[:, held:], light[:, :held]))
+    program = _program(job, "YX", IsotropicCARE, train_epochs=100_000, train_steps_per_epoch=50)
+    taken = _train(program, train, validation, began + job["seconds"])
+    spent = time.perf_counter() - began
+    _keep(job, [program.predict(one, "ZYX", job["factor"]) for one in light])
+    return {"seconds": spent, "steps": taken}
+
+
+def _lateral(job: JSON, light: Any) -> Any:
+    """Patches of lateral slices, degraded along X: where the network will meet Z."""
     distort = anisotropic_distortions(
-        subsample=job["factor"], subsample_axis="Y", psf=np.array(job["psf_z"])[:, np.newaxis],
-        psf_axes="YX", poisson_noise=False, gauss_sigma=0, crop_threshold=0.5,
+        subsample=job["factor"], psf=np.array(job["psf_z"])[np.newaxis], psf_axes="YX",
+        poisson_noise=True, gauss_sigma=job["read_noise"],
     )  # fmt: skip
     x, y, _ = create_patches(
-        RawData.from_arrays(stacks, stacks, axes="ZYX"),
+        RawData.from_arrays(light, light, axes="ZYX"),
         patch_size=(1, job["patch_px"], job["patch_px"]),
         n_patches_per_image=job["patches"],
         transforms=[distort],
         shuffle=True,
         verbose=False,
     )
-    x, y = (np.moveaxis(v[:, :, 0], 1, -1) for v in (x, y))
-    held = max(1, len(x) // 10)
-    program = _program(job, "YX", IsotropicCARE, train_epochs=100_000, train_steps_per_epoch=50)
-    pairs = ((x[held:], y[held:]), (x[:held], y[:held]))
-    taken = _train(program, *pairs, began + job["seconds"])
-    spent = time.perf_counter() - began
-    _keep(job, [program.predict(one, "ZYX", job["factor"]) for one in stacks])
-    return {"seconds": spent, "steps": taken}
+    return tuple(np.moveaxis(v[:, :, 0], 1, -1) for v in (x, y))
 
 
 def _patches(low: Any, high: Any, patch_px: int) -> Any:

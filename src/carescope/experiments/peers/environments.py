@@ -11,6 +11,7 @@ from pathlib import Path
 
 from carescope.errors import UsageError
 from carescope.files import atomic
+from carescope.files.folder import read_bytes
 
 #: What pip installs for a program; carescope runs where it is.
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
@@ -25,9 +26,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
 INSTALLED = "installed"
 
 
-def python_of(
-    program: str, folder: Path, say: Callable[[str], None], requirements: tuple[str, ...] = ()
-) -> Path:
+def python_of(program: str, folder: Path, say: Callable[[str], None]) -> Path:
     """The Python in which a program is installed; installed now where it is not yet.
 
     Parameters
@@ -38,8 +37,6 @@ def python_of(
         Where environments are kept, each in a folder of its own.
     say
         Told when an installation begins.
-    requirements
-        What to install, instead of the program's own.
 
     Raises
     ------
@@ -50,12 +47,13 @@ def python_of(
         return Path(sys.executable)
     place = folder / program
     python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if (place / INSTALLED).exists():
+    wanted = REQUIREMENTS[program]
+    mark, whole = place / INSTALLED, "\n".join(wanted)
+    if python.exists() and mark.exists() and read_bytes(mark).decode() == whole:
         return python
-    wanted = requirements or REQUIREMENTS[program]
     say(f"installing {wanted[0]} into an environment of its own")
     try:
-        venv.create(place, clear=True, with_pip=True)
+        venv.create(place, clear=True, with_pip=True, symlinks=os.name != "nt")
         pip = [
             str(python),
             "-m",
@@ -74,5 +72,5 @@ def python_of(
             where=place,
             remedy="Look at the network, and use a Python from 3.11 to 3.12, as it needs",
         ) from error
-    atomic.write_text(place / INSTALLED, "")
+    atomic.write_text(mark, whole)
     return python

@@ -1,6 +1,6 @@
 """Runs in the Python of the program that is measured: loads what it can do, and does one thing.
 
-    python -P harness.py csbdeep_peer.py '{"work": "steps", ...}'
+    python -P harness.py csbdeep_peer.py '{"work": "steps", "log": "csbdeep.log", ...}'
 
 It needs the standard library alone. What it says are lines of JSON on standard output; what the
 program prints goes to a file. It is told to go on by lines on standard input.
@@ -10,6 +10,7 @@ import json
 import os
 import runpy
 import sys
+import threading
 import time
 
 
@@ -70,6 +71,13 @@ def peak_bytes() -> int | None:
         return None
 
 
+def _end_with_parent() -> None:
+    """Who is at the other end keeps standard input open as long as it lives."""
+    while os.read(0, 4096):  # without a lock, which a process that is forked would inherit
+        pass
+    os._exit(1)
+
+
 def main() -> None:
     """Do what the second argument describes."""
     program, job = sys.argv[1], json.loads(sys.argv[2])
@@ -79,6 +87,7 @@ def main() -> None:
         turns = Turns(stage, job["turns"], job["warm_up"])
         work(job, turns.done)
     else:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         stage.say(**(work(job) or {}), peak_bytes=peak_bytes())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
@@ -42,11 +43,23 @@ class Contestant:
     def __init__(self, program: str, python: Path, job: JSON, there: Path) -> None:
         self._program, self._log = program, there / f"{program}.log"
         self._process = _started(program, python, job, self._log)
-        self._in, self._out = (
-            cast(IO[str], self._process.stdin),
-            cast(IO[str], self._process.stdout),
-        )
-        self._hear("ready")
+        self._in, self._out = _streams(self._process)
+
+    def __enter__(self) -> Self:
+        try:
+            self._hear("ready")
+        except BaseException:
+            _end(self._process)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _end(self._process)
 
     def turn(self) -> float:
         """Seconds of a piece, the mean over a turn.
@@ -59,36 +72,20 @@ class Contestant:
         try:
             self._in.write("\n")
             self._in.flush()
-        except BrokenPipeError:
-            raise _failed(self._program, self._log) from None
+        except OSError:
+            raise _failed(self._program, self._process, self._log) from None
         return float(self._hear("seconds"))
 
-    def end(self) -> int | None:
+    def finish(self) -> int | None:
         """The most memory that it had, in bytes, where the system tells; it is gone then."""
         self._in.close()
         most = self._hear("peak_bytes")
-        self._process.wait()
         return None if most is None else int(most)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._in, self._out):
-            if not stream.closed:
-                stream.close()
 
     def _hear(self, key: str) -> Any:
         line = self._out.readline()
         if not line:
-            raise _failed(self._program, self._log)
+            raise _failed(self._program, self._process, self._log)
         return json.loads(line)[key]
 
 
@@ -103,12 +100,11 @@ def once(program: str, python: Path, job: JSON, there: Path) -> JSON:
     log = there / f"{program}.log"
     process = _started(program, python, job, log)
     try:
-        said, _ = process.communicate()
+        said = _streams(process)[1].read()
+        if process.wait() or not said:
+            raise _failed(program, process, log)
     finally:
-        process.kill()
-        process.wait()
-    if process.returncode or not said:
-        raise _failed(program, log)
+        _end(process)
     facts: JSON = json.loads(said.splitlines()[-1])
     return facts
 
@@ -119,6 +115,8 @@ def _started(program: str, python: Path, job: JSON, log: Path) -> subprocess.Pop
     command = [python, "-P", HERE / "harness.py", HERE / f"{program}_peer.py", json.dumps(given)]
     alone = {name: v for name, v in os.environ.items() if not name.startswith("PYTHON")}
     kept = dict(os.environ) if program == "carescope" else alone
+    # What carescope finds out of this machine is kept with the job, and found out anew by another.
+    kept |= {"XDG_CACHE_HOME": str(log.parent), "LOCALAPPDATA": str(log.parent)}
     kept |= {"OMP_NUM_THREADS": str(threads()), "CUDA_VISIBLE_DEVICES": ""}  # processors alone
     return subprocess.Popen(  # noqa: S603
         list(map(str, command)),
@@ -130,9 +128,22 @@ def _started(program: str, python: Path, job: JSON, log: Path) -> subprocess.Pop
     )
 
 
-def _failed(program: str, log: Path) -> ModelError:
+def _streams(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    return cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for stream in _streams(process):
+        with suppress(OSError):  # what was not sent any more has nowhere to go
+            stream.close()
+
+
+def _failed(program: str, process: subprocess.Popen[str], log: Path) -> ModelError:
+    code = process.wait()
     said = folder.read_bytes(log).decode(errors="replace").strip() if log.exists() else ""
-    lines = said.splitlines() or ["it did not begin"]
-    return ModelError(
-        f"{program} failed: {lines[-1]}", where=log, remedy="Look at what it wrote there"
-    )
+    last = said.splitlines()[-1].strip() if said and code > 0 else "it ended before its turn"
+    if code < 0:
+        last = f"it was killed by signal {-code}, perhaps for lack of memory"
+    return ModelError(f"{program} failed: {last}", where=log, remedy="Look at what it wrote there")
