@@ -17,7 +17,7 @@ from carescope.files import atomic
 from carescope.model import Model, check_absent, save
 from carescope.pairs import Pairs
 from carescope.recipe import Recipe
-from carescope.train import ahead, checkpoint, distributed, heap, precision
+from carescope.train import ahead, checkpoint, clip, distributed, heap, precision
 from carescope.train.checkpoint import alone
 from carescope.train.device import choose_device, tensor
 from carescope.train.history import History
@@ -250,6 +250,8 @@ def _update(state: State, value: Tensor, rate: float) -> None:
     state.optimizer.zero_grad(set_to_none=True)
     value.backward()
     distributed.average_gradients(state.network)
+    if state.recipe.schedule == "cosine":  # with CARE's own there is none
+        state.usual_gradient = clip.shorten(state.network, state.usual_gradient)
     state.optimizer.step()
     state.step += 1
 

@@ -25,7 +25,7 @@ from carescope.train.schedule import Plateau
 from carescope.train.start import check_start
 
 #: Changes where checkpoints of before can no longer be taken up.
-FORMAT = 2
+FORMAT = 3
 
 COUNTERS = (
     "step",
@@ -34,6 +34,7 @@ COUNTERS = (
     "val_loss",
     "best_loss",
     "slowed",
+    "usual_gradient",
     "restarts",
     "rows",
     "warnings",
@@ -59,6 +60,7 @@ class State:
     best: dict[str, Tensor] = field(default_factory=dict)
     plateau: Plateau = field(default_factory=Plateau)
     slowed: float = 1.0  # factor on the learning rate after restarts
+    usual_gradient: float = 0.0  # length, of all weights together
     restarts: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -108,7 +110,7 @@ class State:
         device = next(self.network.parameters()).device
         fresh = State.begin(other, pairs, device, self.start)
         self.network, self.optimizer = fresh.network, fresh.optimizer
-        self.plateau = Plateau()
+        self.plateau, self.usual_gradient = Plateau(), 0.0
 
     def observe(self) -> None:
         """Take note of a validation; keep the weights if they are the best so far."""
