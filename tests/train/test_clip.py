@@ -47,4 +47,3 @@ def test_what_is_usual_follows_lasting_growth():
 def test_what_is_no_number_is_left_to_the_loss(bad):
     made = network([bad, 1.0])
     assert clip.shorten(made, 2.0) == 2.0
-    assert lengths(made)[0][1] == 1.0

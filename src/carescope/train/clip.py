@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import nn
 
 #: How many times as long as usual a gradient may be, and how slowly "usual" follows.
@@ -31,11 +30,8 @@ def shorten(network: nn.Module, usual: float) -> float:
     float
         The running mean of lengths, none counted as longer than it may be.
     """
-    gradients = [weights.grad for weights in network.parameters() if weights.grad is not None]
-    length = torch.nn.utils.get_total_norm(gradients)
-    found = float(length)
-    if not math.isfinite(found):
+    most = MOST * (usual or math.inf)
+    length = float(nn.utils.clip_grad_norm_(network.parameters(), most))
+    if not math.isfinite(length):
         return usual  # the next loss says so
-    most = MOST * (usual or found)
-    torch.nn.utils.clip_grads_with_norm_(network.parameters(), most, length)
-    return MEMORY * (usual or found) + (1 - MEMORY) * min(found, most)
+    return MEMORY * (usual or length) + (1 - MEMORY) * min(length, most)
