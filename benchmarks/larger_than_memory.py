@@ -23,10 +23,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from carescope import Recipe, model, net
-from carescope.experiments.peers import threads
-from carescope.model import Model
-from carescope.task import Task
+from carescope import model
+from carescope.experiments.peers.carescope_peer import random_model
+from carescope.files.processor import cores
 from carescope.write import zarr
 
 SIDE = 2048
@@ -58,10 +57,10 @@ def resident(process: psutil.Process) -> int:
         return 0
 
 
-def run(command: list[object], cores: int) -> tuple[float, int]:
+def run(command: list[object]) -> tuple[float, int]:
     """Seconds that a program takes, and the most memory of it and its children, in bytes."""
     began, most = time.perf_counter(), 0
-    environment = os.environ | {"OMP_NUM_THREADS": str(cores)}
+    environment = os.environ | {"OMP_NUM_THREADS": str(cores())}
     with subprocess.Popen(
         list(map(str, command)), env=environment, stdout=subprocess.DEVNULL
     ) as program:
@@ -86,14 +85,10 @@ def main() -> None:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
-    cores = threads()
     found: dict[tuple[int, int], list[tuple[float, int]]] = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        architecture = NETWORKS[given.network]
-        task = Task(kind="denoise", axes="ZYX")
-        made = Model(net.build(**architecture, seed=0), architecture, Recipe(), task)
-        model.save(made, folder / "model")
+        model.save(random_model(NETWORKS[given.network]), folder / "model")
         for planes in given.planes:
             simulate(folder / f"{planes}.zarr", planes)
         for _ in range(given.rounds):
@@ -105,7 +100,7 @@ def main() -> None:
                         "--engine", given.engine, "--memory", given.memory, "--json",
                         *(["--workers", workers] if workers > 1 else []),
                     ]  # fmt: skip
-                    found.setdefault((planes, workers), []).append(run(command, cores))
+                    found.setdefault((planes, workers), []).append(run(command))
     print("| GB of 16 bits | processes | seconds | peak memory (GB) |\n|---|---|---|---|")
     for (planes, workers), each in found.items():
         size = planes * SIDE**2 * 2 / 1e9

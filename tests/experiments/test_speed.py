@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
     if THERE is None:
         monkeypatch.setattr(peers, "REQUIREMENTS", {})
     monkeypatch.setitem(races.DIMENSIONS, "2D", SMALL)
-    monkeypatch.setattr(process, "threads", lambda: 1)  # tests run side by side
+    monkeypatch.setattr(process, "cores", lambda: 1)  # tests run side by side
     own = tmp_path / "a case"
     own.mkdir()
     (own / "left.txt").touch()

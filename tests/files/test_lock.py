@@ -52,7 +52,8 @@ def test_an_error_lets_the_next_one_in(tmp_path):
     assert refused_in_another_thread(tmp_path) == "let in"
 
 
-def test_a_name_that_was_removed_meanwhile_is_made_anew(tmp_path, monkeypatch):
+@pytest.mark.parametrize("told", [False, True], ids=["here", "by another computer"])
+def test_a_name_that_was_removed_meanwhile_is_made_anew(tmp_path, monkeypatch, told):
     """Between our opening and our locking the one before us may have gone, and its name too."""
     flock, calls = fcntl.flock, []
 
@@ -60,25 +61,11 @@ def test_a_name_that_was_removed_meanwhile_is_made_anew(tmp_path, monkeypatch):
         calls.append(how)
         if len(calls) == 1:
             (tmp_path / lock.NAME).unlink()
+            if told:
+                raise OSError(errno.ESTALE, "stale file handle")
         flock(handle, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with lock.alone(tmp_path):
-        assert len(calls) == 2
-        assert "pid" in refused_in_another_thread(tmp_path)
-
-
-def test_a_file_that_another_computer_removed_meanwhile_is_made_anew(tmp_path, monkeypatch):
-    flock, calls = fcntl.flock, []
-
-    def stale(handle, how):
-        calls.append(how)
-        if len(calls) == 1:
-            (tmp_path / lock.NAME).unlink()
-            raise OSError(errno.ESTALE, "stale file handle")
-        flock(handle, how)
-
-    monkeypatch.setattr(fcntl, "flock", stale)
     with lock.alone(tmp_path):
         assert len(calls) == 2
         assert "pid" in refused_in_another_thread(tmp_path)

@@ -1,5 +1,6 @@
 """Freed memory is kept while a training runs, and given back after it."""
 
+import ctypes
 import platform
 import resource
 import sys
@@ -15,6 +16,12 @@ pytestmark = pytest.mark.skipif(
     reason="only glibc can be told to keep freed memory",
 )
 LARGE = 100 << 20
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept_from_earlier_tests():
+    """What they freed would be used again, and no new memory be asked for."""
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 def faults() -> int:

@@ -26,19 +26,10 @@ NETWORKS = {
 }
 TRUTH, BLURRED = "isotropic truth", "blurred"
 METHODS = (TRUTH, BLURRED, *NETWORKS)
-
-
-def otsu(volume: Volume) -> float:
-    """The threshold that divides grey levels with the least variance within both parts."""
-    from skimage.filters import threshold_otsu
-
-    return float(threshold_otsu(volume))  # type: ignore[no-untyped-call]
-
-
 #: The paper's, and one that finds a level where a histogram has no second mode, as after blur.
 THRESHOLDS: dict[str, Callable[[Volume], float]] = {
     "intermodes": metrics.intermodes,
-    "Otsu": otsu,
+    "Otsu": metrics.otsu,
 }
 STEPS = {"IsoNet-2": 1500, "carescope": 3000}
 

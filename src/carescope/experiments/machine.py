@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
 from pathlib import Path
 
 import carescope
-from carescope.files.processor import processor_name
+from carescope.files.processor import cores, processor_name
 
 
 def machine() -> str:
     """Processor, its cores, and the GPU if there is one, in words."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{processor_name() or platform.machine()}, {cores} cores, {gpu}, {platform.system()}"
+    return f"{processor_name() or platform.machine()}, {cores()} cores, {gpu}, {platform.system()}"
 
 
 def software() -> str:

@@ -14,17 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from carescope import metrics, net, read, rng, write
+from carescope import metrics, read, rng, write
 from carescope.engine import available
 from carescope.engine.choose import operations
 from carescope.experiments import calibration, peers
 from carescope.experiments.experiment import Case, Row, Watch
+from carescope.experiments.peers.carescope_peer import random_model
 from carescope.experiments.scenes import CAMERA, MICROSCOPES, record, simulate
 from carescope.files.folder import make, remove
 from carescope.image import Image
-from carescope.model import Model
-from carescope.recipe import Recipe
-from carescope.task import Task
 
 CSBDEEP = "csbdeep"
 DIMENSIONS = {
@@ -139,7 +137,10 @@ def _timed(name: str, seconds: list[float], peak_bytes: int | None) -> Row:
 def _add_shares(rows: list[Row], dims: str) -> None:
     """What each network does in a second, as a share of what a matrix product of its type does."""
     pixels = math.prod(DIMENSIONS[dims]["tile_px"])
-    counted = {name: pixels * _operations(network) for name, network in _networks(dims).items()}
+    counted = {
+        name: pixels * operations(random_model(network))
+        for name, network in _networks(dims).items()
+    }
     rates = {
         row["program"].rpartition(" ")[2]: 2 * PRODUCT_SIDE**3 / row["seconds"]
         for row in rows
@@ -153,11 +154,6 @@ def _add_shares(rows: list[Row], dims: str) -> None:
             network = "default" if "default" in name else "CARE"
             row["operations_per_s"] = counted[network] / row["seconds"]
             row["share_of_product"] = row["operations_per_s"] / rates.get(kind, rates["float32"])
-
-
-def _operations(network: dict[str, Any]) -> float:
-    task = Task(kind="denoise", axes="ZYX"[-network["ndim"] :])
-    return operations(Model(net.build(**network), network, Recipe(), task))
 
 
 def _stack(

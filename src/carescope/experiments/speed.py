@@ -6,6 +6,7 @@ from carescope.experiments import peers
 from carescope.experiments.experiment import Case, Experiment, Row, Table
 from carescope.experiments.numbers import among
 from carescope.experiments.races import CSBDEEP, DIMENSIONS, TILE_PX, measure
+from carescope.files.processor import cores
 from carescope.report.boxes import OTHERS, OURS
 from carescope.report.figures import WIDE_IN
 from carescope.report.panels import FAINT, INK, POINTS, png
@@ -96,7 +97,7 @@ def notes(rows: list[Row]) -> list[str]:
             )
     return [
         *said,
-        f"All programs have {peers.threads()} threads and no GPU. A step of training is one of "
+        f"All programs have {cores()} threads and no GPU. A step of training is one of "
         "each program's own loop, batches of 16; what is learnt in a time comes of its default "
         "network, loss, learning rate and normalisation, by the clock from making patches to the "
         "end of training. Other than by default csbdeep validates every 50 steps, as its 400 "

@@ -132,14 +132,12 @@ def _scores(truth: Real, labels: Real, iou: float) -> Row:
 
 
 def _segmented(grey: Real, segmentation: Segmentation, image: Image) -> Real:
-    from skimage.filters import threshold_otsu
-
     if grey.min() == grey.max():
         raise InputError(
             f"a plane or volume is constant, {grey.flat[0]:g} everywhere: it has no objects",
             remedy="Check that the right files are compared",
         )
-    level = float(threshold_otsu(grey))  # type: ignore[no-untyped-call]
+    level = metrics.otsu(grey)
     if segmentation == "components":
         return metrics.components(grey, level)
     spacing = None

@@ -14,7 +14,7 @@ from carescope.metrics.restoration import (
     ssim,
 )
 from carescope.metrics.scaled import ScaledError, resolution_scaled_error
-from carescope.metrics.segmentation import best_threshold, components, intermodes, watershed
+from carescope.metrics.segmentation import best_threshold, components, intermodes, otsu, watershed
 from carescope.metrics.spectrum import isotropy_ratio, power_spectrum_axes, spectral_isotropy
 from carescope.metrics.strongest import Place, strongest, strongest_errors
 
@@ -37,6 +37,7 @@ __all__ = [
     "matching",
     "normalise_truth",
     "nrmse",
+    "otsu",
     "power_spectrum_axes",
     "psnr",
     "resolution_scaled_error",

@@ -63,6 +63,18 @@ def intermodes(image: npt.ArrayLike) -> float:
     return float((edges[:-1] + edges[1:])[modes].mean() / 2)
 
 
+def otsu(image: npt.ArrayLike) -> float:
+    """The grey level that divides an image with the least variance within both parts.
+
+    References
+    ----------
+    N. Otsu, IEEE Trans. Syst. Man Cybern. 9, 1979, doi:10.1109/TSMC.1979.4310076.
+    """
+    from skimage.filters import threshold_otsu
+
+    return float(threshold_otsu(np.asarray(image)))  # type: ignore[no-untyped-call]
+
+
 def components(image: npt.ArrayLike, threshold: float, *, least_px: int = 1) -> Labels:
     """Connected parts of an image above a threshold.
 

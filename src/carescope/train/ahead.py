@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 
 from carescope.errors import UsageError
+from carescope.files import processor
 
 T = TypeVar("T")
 
@@ -45,8 +46,7 @@ def choose(workers: int | None, device: torch.device) -> int:
 
 def _cores() -> int:
     """Processor cores for this process, where torchrun has started several on this computer."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (there or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, processor.cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def ahead(make: Callable[[int], T], first: int, workers: int) -> Generator[T, None, None]:

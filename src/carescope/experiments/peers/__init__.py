@@ -5,6 +5,6 @@ in `environments.REQUIREMENTS`.
 """
 
 from carescope.experiments.peers.environments import REQUIREMENTS, python_of
-from carescope.experiments.peers.process import Contestant, once, threads
+from carescope.experiments.peers.process import Contestant, once
 
-__all__ = ["REQUIREMENTS", "Contestant", "once", "python_of", "threads"]
+__all__ = ["REQUIREMENTS", "Contestant", "once", "python_of"]

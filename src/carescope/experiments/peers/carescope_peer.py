@@ -25,15 +25,14 @@ JSON = dict[str, Any]
 ON = Shared(device="cpu")
 
 
-def _made(job: JSON) -> Model:
+def random_model(network: JSON, seed: int = 0) -> Model:
     """A network whose weights are drawn at random, those too that a training begins as zeros."""
-    network = net.build(**job["network"], seed=job["seed"])
-    generator = torch.manual_seed(job["seed"])
-    for weights in network.parameters():
+    built = net.build(**network, seed=seed)
+    generator = torch.manual_seed(seed)
+    for weights in built.parameters():
         if weights.ndim > 1 and not weights.any():
             torch.nn.init.normal_(weights, std=0.05, generator=generator)
-    axes = "ZYX"[-job["network"]["ndim"] :]
-    return Model(network, job["network"], Recipe(), Task(kind="denoise", axes=axes))
+    return Model(built, network, Recipe(), Task(kind="denoise", axes="ZYX"[-network["ndim"] :]))
 
 
 def steps(job: JSON, done: Callable[..., None]) -> None:
@@ -59,7 +58,7 @@ def steps(job: JSON, done: Callable[..., None]) -> None:
 def tile(job: JSON, done: Callable[..., None]) -> None:
     """One tile through the network by one engine, as often as asked."""
     torch.set_num_threads(job["threads"])
-    run = accelerated(_made(job), job["engine"])
+    run = accelerated(random_model(job["network"], job["seed"]), job["engine"])
     seen = np.random.default_rng(0).random((1, 1, *job["shape"]), np.float32)
     while True:
         run.apply(seen)
@@ -77,7 +76,7 @@ def product(job: JSON, done: Callable[..., None]) -> None:
 
 def prepare(job: JSON) -> None:
     """A model of random weights, in the folder."""
-    model.save(_made(job), job["model"], overwrite=True)
+    model.save(random_model(job["network"], job["seed"]), job["model"], overwrite=True)
 
 
 def stack(job: JSON) -> None:

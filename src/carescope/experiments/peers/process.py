@@ -7,21 +7,14 @@ import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from carescope.errors import ModelError
 from carescope.files import folder
+from carescope.files.processor import cores
 
 JSON = dict[str, Any]
 HERE = Path(__file__).parent
-
-
-def threads() -> int:
-    """As many as there are cores for this process; every program is given the same."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Contestant:
@@ -53,12 +46,7 @@ class Contestant:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         _end(self._process)
 
     def turn(self) -> float:
@@ -111,13 +99,16 @@ def once(program: str, python: Path, job: JSON, there: Path) -> JSON:
 
 def _started(program: str, python: Path, job: JSON, log: Path) -> subprocess.Popen[str]:
     folder.make(log.parent)
-    given = {"folder": str(log.parent), "log": str(log), "threads": threads(), "seed": 0, **job}
+    given = {"folder": str(log.parent), "log": str(log), "threads": cores(), "seed": 0, **job}
     command = [python, "-P", HERE / "harness.py", HERE / f"{program}_peer.py", json.dumps(given)]
     alone = {name: v for name, v in os.environ.items() if not name.startswith("PYTHON")}
     kept = dict(os.environ) if program == "carescope" else alone
     # What carescope finds out of this machine is kept with the job, and found out anew by another.
     kept |= {"XDG_CACHE_HOME": str(log.parent), "LOCALAPPDATA": str(log.parent)}
-    kept |= {"OMP_NUM_THREADS": str(threads()), "CUDA_VISIBLE_DEVICES": ""}  # processors alone
+    kept |= {
+        "OMP_NUM_THREADS": str(given["threads"]),
+        "CUDA_VISIBLE_DEVICES": "",
+    }  # processors alone
     return subprocess.Popen(  # noqa: S603
         list(map(str, command)),
         stdin=subprocess.PIPE,
