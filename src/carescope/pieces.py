@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from carescope.ahead import ahead
 from carescope.errors import InputError
 from carescope.image import Image, grain
 
@@ -21,8 +23,9 @@ def map_pieces(
 ) -> None:
     """Call `function` with each piece of an image, and where it begins.
 
-    Pieces are planes, one at a time, unless the data say in `grain` that they are stored in
-    chunks: those would be decompressed once for every plane in them.
+    The next piece is read meanwhile. Pieces are planes, one at a time, unless the data say in
+    `grain` that they are stored in chunks: those would be decompressed once for every plane in
+    them.
 
     Parameters
     ----------
@@ -36,8 +39,13 @@ def map_pieces(
     InputError
         The image has no grain, and its axes do not end in YX.
     """
-    for place in _places(image):
-        function(np.asarray(image.data[place]), tuple(part.start for part in place))
+
+    def read(place: tuple[slice, ...]) -> tuple[npt.NDArray[Any], tuple[int, ...]]:
+        return np.asarray(image.data[place]), tuple(part.start for part in place)
+
+    with closing(ahead(read, _places(image), threads=1, waiting=1)) as parts:
+        for part, corner in parts:
+            function(part, corner)
 
 
 def _places(image: Image) -> Iterator[tuple[slice, ...]]:

@@ -94,7 +94,7 @@ def test_a_film_comes_back_as_it_was_laid_out(carescope, tmp_path, kind, ndim, a
     wanted = np.empty(whole.shape, np.float32)
     for t, frame in enumerate(whole.frames()):
         block = tuple(slice(0, n) for n in frame.shape[1:])
-        mean = predict.direct.restore_block(learnt, frame, maps, block).mean
+        mean = predict.restore_block(learnt, frame, maps, block).mean
         wanted[t] = mean.reshape(wanted[t].shape)
     np.testing.assert_allclose(restored.array(), wanted, atol=1e-5 * np.ptp(wanted))
     seen = tifffile.imread(tmp_path / "o.tif")

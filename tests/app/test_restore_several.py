@@ -236,7 +236,7 @@ def test_an_input_may_not_be_called_like_the_spread_of_another(refused, stacks, 
 def test_ctrl_c_leaves_none_of_the_three(carescope, contents, stacks, tmp_path, monkeypatch):
     from carescope.predict import sections
 
-    restore = sections.restore_block
+    restore = sections.restored
 
     def once(*arguments, **named):
         restore(*arguments, **named)
@@ -244,7 +244,7 @@ def test_ctrl_c_leaves_none_of_the_three(carescope, contents, stacks, tmp_path, 
 
     saved(tmp_path / "m", range(2))
     before = contents(tmp_path)
-    monkeypatch.setattr(sections, "restore_block", once)
+    monkeypatch.setattr(sections, "restored", once)
     command = ("restore", tmp_path / "m", stacks[0], "--out", tmp_path / "o.tif", "--spread")
     assert carescope(*command).code == 130
     assert contents(tmp_path) == before

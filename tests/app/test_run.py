@@ -327,13 +327,13 @@ def test_ctrl_c_while_restoring_leaves_no_half_file(
 ):
     from carescope.predict import sections
 
-    restore = sections.restore_block
+    restore = sections.restored
 
     def once(*arguments, **named):
         restore(*arguments, **named)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sections, "restore_block", once)
+    monkeypatch.setattr(sections, "restored", once)
     stack = job.folder / "nuclei.ome.tif"
     ended = carescope("restore", job.folder / "model", stack, "--out", tmp_path / "o.tif")
     assert ended.code == 130

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
-FOUNDATION = ["errors", "axes", "grid", "image", "normalize", "pieces", "recipe", "rng", "task"]
+FOUNDATION = [
+    "ahead",
+    "errors",
+    "axes",
+    "grid",
+    "image",
+    "normalize",
+    "pieces",
+    "recipe",
+    "rng",
+    "task",
+]
 LAYERS = [
     FOUNDATION,
     ["files"],

@@ -135,13 +135,13 @@ def blocks_of(order):
 
 def interrupted(order, monkeypatch, after):
     """Begin with this process alone, and stop after some blocks."""
-    do, count = Hand.do, [0]
+    do, left = Hand.do, [after]
 
-    def few(hand, piece):
-        count[0] += 1
-        if count[0] > after:
+    def few(hand, pieces, done):
+        do(hand, pieces[: left[0]], done)
+        if len(pieces) > left[0]:
             raise KeyboardInterrupt
-        return do(hand, piece)
+        left[0] -= len(pieces)
 
     with monkeypatch.context() as patch:
         patch.setattr(Hand, "do", few)

@@ -45,7 +45,7 @@ def test_tiles_equal_the_whole_whatever_the_plan(name, ndim, margin_px):
     maps = normalize.fit(frame)
 
     def restored(*block):
-        return predict.direct.restore_block(m, frame, maps, block).mean[0]
+        return predict.restore_block(m, frame, maps, block).mean[0]
 
     whole = restored(slice(0, 9), slice(0, 41), slice(0, 58))
     cuts = [(0, 3, 9), (0, 17, 30, 41), (0, 1, 40, 58)]

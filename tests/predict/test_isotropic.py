@@ -34,7 +34,7 @@ def test_tiles_equal_the_whole_whatever_the_plan(stack, name):
     grid, maps = Grid.of(small), normalize.fit(small)
 
     def restored(*block):
-        return predict.sections.restore_block(m, small, grid, maps, block).mean[0]
+        return predict.restore_block(m, small, maps, block, grid=grid).mean[0]
 
     whole = restored(slice(0, 29), slice(0, 48), slice(0, 56))
     pieces = np.full_like(whole, np.nan)

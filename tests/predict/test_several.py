@@ -96,7 +96,7 @@ def test_time_points_are_normalised_as_one(film):
     maps, grid = normalize.fit(film), Grid.of(film)
     whole = tuple(slice(0, n) for n in restored.shape[2:])
     for time, frame in enumerate(film.frames()):
-        alone = predict.sections.restore_block(m, frame, grid, maps, whole).mean
+        alone = predict.restore_block(m, frame, maps, whole, grid=grid).mean
         np.testing.assert_array_equal(restored[time], alone)
     own = predict.restore(m, film.select("T", 1)).mean.array()
     assert np.abs(restored[1] - own).max() > 1
@@ -122,7 +122,7 @@ def test_tiles_equal_the_whole(two, loss, channels):
     grid, maps = Grid.of(image), normalize.fit(image)
 
     def restored(*block):
-        found = predict.sections.restore_block(several, image, grid, maps, block)
+        found = predict.restore_block(several, image, maps, block, grid=grid)
         return np.stack([part for part in found if part is not None])
 
     whole = restored(slice(0, 21), slice(0, 40), slice(0, 36))

@@ -131,30 +131,36 @@ class Hand:
         level = f" of level {piece.level}" if piece.level else ""
         return f"the block{level} that begins at {corner}"
 
-    def do(self, piece: Piece) -> int:
-        """Do a piece; all of it is on the disk on return.
+    def do(self, pieces: Sequence[Piece], done: Callable[[Piece, int], None]) -> None:
+        """Do pieces, blocks or files of coarser levels, one after the other.
 
-        Returns
-        -------
-        int
-            How many values did not fit their type.
+        `done` is told of each that is on the disk, and how many of its values did not fit their
+        type.
         """
-        place = self._place(piece)
-        if piece.level:
-            self.volumes[piece.layer].average(piece.level, place)
-            return 0
-        mean, (time, block) = self.volumes["mean"], self._which(piece)
-        part, before = self._restored(time, block), mean.clipped
+        for piece in pieces:
+            if piece.level:
+                self.volumes[piece.layer].average(piece.level, self._place(piece))
+                done(piece, 0)
+        if blocks := [piece for piece in pieces if not piece.level]:
+            steps = self._steps
+            predict.flow(
+                blocks, lambda b: steps.see(*self._which(b)), steps.restore, self._keep, done
+            )
+
+    @cached_property
+    def _steps(self) -> predict.Steps:
+        work = self._work
+        return predict.Steps(
+            work.model, work.stack, work.there, maps=self._maps, wanted=work.layers
+        )
+
+    def _keep(self, piece: Piece, part: predict.Estimate) -> int:
+        """Write a block; how many of its values did not fit their type."""
+        mean, place = self.volumes["mean"], self._place(piece)
+        before = mean.clipped
         for name, volume in self.volumes.items():
             volume[place] = getattr(part, name)
         return mean.clipped - before
-
-    @cached_property
-    def _restored(self) -> Callable[[int, predict.Block], predict.Estimate]:
-        work = self._work
-        return predict.one_by_one(
-            work.model, work.stack, work.there, maps=self._maps, wanted=work.layers
-        )
 
     def _place(self, piece: Piece) -> predict.Place:
         if piece.level:

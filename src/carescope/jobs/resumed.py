@@ -92,7 +92,7 @@ def restore(
             hand = settle(work, book, maps, memory)
             if hands:
                 shares.invite(place, hands.word)
-            do = _thoroughly(hands, place) if hands else alone(hand)
+            do = _thoroughly(hands, place) if hands else hand.do
             if FINISHED not in book:
                 for volume in hand.volumes.values():
                     volume.sweep()
@@ -120,16 +120,6 @@ def settle(work: Work, book: ledger.Ledger, maps: Maps | None, memory_bytes: int
             volume.lay_out()
         book.note(LAID_OUT, {n: dict(layer.provenance) for n, layer in work.layers.items()})
     return hand
-
-
-def alone(hand: Hand) -> Do:
-    """What does pieces in this process."""
-
-    def do(pieces: Sequence[Piece], done: Callable[[Piece, int], None]) -> None:
-        for piece in pieces:
-            done(piece, hand.do(piece))
-
-    return do
 
 
 def _thoroughly(hands: Hands, place: Path) -> Do:

@@ -25,7 +25,6 @@ from carescope.jobs.outputs import beside, check_output, published, unfinished
 from carescope.jobs.restore import unknown_pixels
 from carescope.jobs.resumed import (
     FINISHED,
-    alone,
     close,
     discarded,
     fill,
@@ -145,7 +144,7 @@ class Shard:
                     shares.taking_part(self._place, f"{self._mine}job", self._word)
                 )
                 book = own.enter_context(ledger.working(folder, work.told()))
-            do = self._crew(crew).do if self.workers > 1 else alone(hand)
+            do = self._crew(crew).do if self.workers > 1 else hand.do
             book.notes |= ledger.all_notes(self._place)
             if FINISHED not in book:
                 with keeping(book):

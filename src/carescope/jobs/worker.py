@@ -92,7 +92,9 @@ def do_one(text: str, word: str, piece: Sequence[Any], name: str = "") -> dict[s
             if (text, word) not in _known:
                 _known.clear()
                 _known[text, word] = join(order)
-            return {"done": _known[text, word].do(Piece(*piece))}
+            answer: dict[str, Any] = {}
+            _known[text, word].do([Piece(*piece)], lambda _, clipped: answer.update(done=clipped))
+            return answer
     except CarescopeError as error:
         return _told(error)
     except (MemoryError, RuntimeError) as problem:

@@ -1,17 +1,19 @@
 """Restoring: pure functions of one output block, and loops over them."""
 
-from carescope.predict import direct, sections
 from carescope.predict.blocks import Block, block_size, cut, plan, seen_px, working_bytes
 from carescope.predict.engaged import engaged
 from carescope.predict.estimate import Estimate
+from carescope.predict.flow import flow
 from carescope.predict.glimpse import glimpses
 from carescope.predict.memory import left, room
 from carescope.predict.outline import Outline, layer_names, outline, provenance
+from carescope.predict.sight import Sight
+from carescope.predict.single import restore_block
 from carescope.predict.surface import check_projects, heights
 from carescope.predict.volume import (
     Place,
     Restored,
-    one_by_one,
+    Steps,
     place_of,
     restore,
     restore_into,
@@ -24,25 +26,26 @@ __all__ = [
     "Outline",
     "Place",
     "Restored",
+    "Sight",
+    "Steps",
     "block_size",
     "check_projects",
     "cut",
-    "direct",
     "engaged",
+    "flow",
     "glimpses",
     "heights",
     "layer_names",
     "left",
     "noise_seen",
-    "one_by_one",
     "outline",
     "place_of",
     "plan",
     "provenance",
     "restore",
+    "restore_block",
     "restore_into",
     "room",
-    "sections",
     "seen_px",
     "working_bytes",
 ]

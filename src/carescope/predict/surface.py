@@ -12,9 +12,10 @@ from carescope.image import Image
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 from carescope.predict.blocks import plan
-from carescope.predict.direct import height_of, sight
+from carescope.predict.direct import height_of
 from carescope.predict.memory import room
 from carescope.predict.outline import outline
+from carescope.predict.sight import sight
 
 
 def heights(
@@ -61,7 +62,7 @@ def heights(
     found = np.empty((len(frames), *there.space[1:]), np.float32)
     for frame, heights in zip(frames, found, strict=True):
         for block in plan(model, there.space, memory_bytes):
-            heights[block[1:]] = height_of(model, *sight(model, frame, maps, block))
+            heights[block[1:]] = height_of(model, sight(model, frame, maps, block))
     whole = found if "T" in image.axes else found[0]
     return Image(whole, "TYX"[-whole.ndim :], there.voxel_um, (), image.source)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +16,19 @@ from carescope.grid import Grid
 from carescope.image import Image
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
-from carescope.predict import direct, sections
 from carescope.predict.blocks import Block, plan
 from carescope.predict.engaged import engaged
 from carescope.predict.estimate import Estimate, Floats
+from carescope.predict.flow import flow
 from carescope.predict.memory import room
 from carescope.predict.outline import Outline, layer_names, outline, provenance
+from carescope.predict.sight import Sight, sight
+from carescope.predict.single import restore_sight
 from carescope.predict.widening import widening
 
 Place = tuple[Any, ...]
+#: A time point, and a block of it.
+At = tuple[int, Block]
 
 
 @dataclass(frozen=True)
@@ -148,11 +153,13 @@ def restore_into(
 ) -> None:
     """Restore block by block, handing each block to `keep`; memory stays bounded.
 
+    While a block is restored, the next is read and the last one is kept.
+
     Parameters
     ----------
     keep
         Called with the place of each block in an array of the outline's shape, and with what was
-        restored.
+        restored; in a thread, one block at a time.
     model, image
         As for `restore`.
     there
@@ -171,56 +178,58 @@ def restore_into(
     maps = normalize.fit(image, model.recipe.percentiles) if maps is None else maps
     memory_bytes = room(None) if memory_bytes is None else memory_bytes
     blocks = list(plan(model, there.space, memory_bytes))
-    restored = one_by_one(model, image, there, maps=maps, wanted=wanted)
-    times = image.size("T")
-    for time in range(times):
-        for number, block in enumerate(blocks):
-            keep(place_of(there, time, block), restored(time, block))
-            if watch:
-                watch((time + (number + 1) / len(blocks)) / times)
+    steps = Steps(model, image, there, maps=maps, wanted=wanted)
+    count, finished = image.size("T") * len(blocks), itertools.count(1)
 
+    def tell(_: At, _kept: None) -> None:
+        if watch:
+            watch(next(finished) / count)
 
-def one_by_one(
-    model: Model | Ensemble,
-    image: Image,
-    there: Outline,
-    *,
-    maps: Sequence[Affine],
-    wanted: Collection[str] | None = None,
-) -> Callable[[int, Block], Estimate]:
-    """What restores a block of a time point, in any order; parameters are those of `restore_into`.
-
-    What is known of the image as a whole is found here, once.
-    """
-    wanted = layer_names(model) if wanted is None else wanted
-    frames, wider = image.frames(), widening(model, image, maps)
-
-    def restored(time: int, block: Block) -> Estimate:
-        part = _restored(model, frames[time], there, maps, block, wanted)
-        if wider is not None and part.scale is not None:
-            part = part._replace(scale=part.scale * wider)
-        return Estimate(*(_shaped(v, there) for v in part))
-
-    return restored
-
-
-def _restored(
-    model: Model | Ensemble,
-    frame: Image,
-    there: Outline,
-    maps: Sequence[Affine],
-    block: Block,
-    wanted: Collection[str],
-) -> Estimate:
-    """One block of one time point, by the function of its task."""
-    disagreement, height = "disagreement" in wanted, "height" in wanted
-    if there.grid and model.task.kind == "isotropic":
-        return sections.restore_block(
-            model, frame, there.grid, maps, block, disagreement=disagreement
-        )
-    return direct.restore_block(
-        model, frame, maps, block, grid=there.grid, disagreement=disagreement, height=height
+    flow(
+        itertools.product(range(image.size("T")), blocks),
+        lambda at: steps.see(*at),
+        steps.restore,
+        lambda at, part: keep(place_of(there, *at), part),
+        tell,
     )
+
+
+class Steps:
+    """What restores blocks of an image, in any order: each is seen first, and then restored.
+
+    What is known of the image as a whole is found here, once. Parameters are those of
+    `restore_into`.
+    """
+
+    def __init__(
+        self,
+        model: Model | Ensemble,
+        image: Image,
+        there: Outline,
+        *,
+        maps: Sequence[Affine],
+        wanted: Collection[str] | None = None,
+    ) -> None:
+        self._model, self._there, self._maps = model, there, maps
+        self._wanted = layer_names(model) if wanted is None else wanted
+        self._frames, self._wider = image.frames(), widening(model, image, maps)
+
+    def see(self, time: int, block: Block) -> Sight:
+        """Read what a block of a time point needs."""
+        return sight(self._model, self._frames[time], self._maps, block, grid=self._there.grid)
+
+    def restore(self, block: Sight) -> Estimate:
+        """Restore it, with the axes that the restoration has."""
+        part = restore_sight(
+            self._model,
+            self._maps,
+            block,
+            disagreement="disagreement" in self._wanted,
+            height="height" in self._wanted,
+        )
+        if self._wider is not None and part.scale is not None:
+            part = part._replace(scale=part.scale * self._wider)
+        return Estimate(*(_shaped(values, self._there) for values in part))
 
 
 def place_of(there: Outline, time: int, block: Block) -> Place:

@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from carescope.ahead import ahead
 from carescope.errors import ModelError
 from carescope.files import atomic
 from carescope.model import Model, check_absent, save
 from carescope.pairs import Pairs
 from carescope.recipe import Recipe
-from carescope.train import ahead, checkpoint, clip, distributed, heap, precision
+from carescope.train import checkpoint, clip, distributed, heap, makers, precision
 from carescope.train.checkpoint import alone
 from carescope.train.device import choose_device, tensor
 from carescope.train.history import History
@@ -120,7 +122,8 @@ def fit(
         if run:
             _take_up(state, run, overwrite=overwrite)
         history = ending.enter_context(closing(_history(state, run, tensorboard)))
-        made = ahead.ahead(_maker(pairs, on), state.step, ahead.choose(workers, on))
+        threads = makers.choose(workers, on)
+        made = ahead(_maker(pairs, on), count(state.step), threads=threads, waiting=2 * threads)
         batches = ending.enter_context(closing(made))
         interruption = ending.enter_context(awaited(kept=run is not None))
         judge = Judge(pairs, recipe, on)

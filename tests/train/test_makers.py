@@ -1,4 +1,4 @@
-"""Batches made ahead by threads: the same numbers, in order, and errors that come out."""
+"""Batches made by threads: the same numbers however many there are, and errors that come out."""
 
 import threading
 import time
@@ -7,16 +7,9 @@ import pytest
 import torch
 
 from carescope.errors import InputError, UsageError
-from carescope.train import ahead
+from carescope.train import makers
 
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize("workers", [0, 1, 2, 5])
-def test_what_is_made_comes_in_order_from_the_first_on(workers):
-    made = ahead.ahead(lambda number: (time.sleep(0.002 * (number % 3)), number)[1], 7, workers)
-    assert [next(made) for _ in range(20)] == list(range(7, 27))
-    made.close()
 
 
 @pytest.mark.parametrize("workers", [None, 0, 1, 2])
@@ -48,27 +41,17 @@ def test_no_thread_is_left_behind(fit):
     assert threading.active_count() == before
 
 
-def test_workers_run_ahead_of_the_step_but_not_far():
-    asked = []
-    made = ahead.ahead(asked.append, 0, 2)
-    next(made)
-    time.sleep(0.1)
-    assert max(asked.copy() or [0]) <= 5
-    assert len(asked) == 5
-    made.close()
-
-
 def test_how_many_workers_there_are(monkeypatch):
-    monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda _: range(12), raising=False)
+    monkeypatch.setattr(makers.os, "sched_getaffinity", lambda _: range(12), raising=False)
     threads = [1]
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads[0])
-    assert ahead.choose(3, CPU) == 3
-    assert ahead.choose(0, CPU) == 0
-    assert ahead.choose(None, CPU) == 1  # on a core that the network leaves free
+    assert makers.choose(3, CPU) == 3
+    assert makers.choose(0, CPU) == 0
+    assert makers.choose(None, CPU) == 1  # on a core that the network leaves free
     threads[0] = 12
-    assert ahead.choose(None, CPU) == 0
-    assert ahead.choose(None, torch.device("cuda")) == ahead.MOST_FOR_A_GPU
+    assert makers.choose(None, CPU) == 0
+    assert makers.choose(None, torch.device("cuda")) == makers.MOST_FOR_A_GPU
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert ahead.choose(None, torch.device("cuda")) == 3
+    assert makers.choose(None, torch.device("cuda")) == 3
     with pytest.raises(UsageError, match="--workers"):
-        ahead.choose(-1, CPU)
+        makers.choose(-1, CPU)

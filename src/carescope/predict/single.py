@@ -1,0 +1,78 @@
+"""One block of a restoration, as a pure function of the image around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from carescope.grid import Grid
+from carescope.image import Image
+from carescope.model import Ensemble, Model
+from carescope.normalize import Affine
+from carescope.predict import direct, sections
+from carescope.predict.blocks import Block
+from carescope.predict.estimate import Estimate, estimate
+from carescope.predict.sight import Sight, sight
+
+
+def restore_block(
+    model: Model | Ensemble,
+    image: Image,
+    maps: Sequence[Affine],
+    block: Block,
+    *,
+    grid: Grid | None = None,
+    disagreement: bool = True,
+    height: bool = False,
+) -> Estimate:
+    """Restore one block.
+
+    Parameters
+    ----------
+    model
+        What restores.
+    image
+        One time point, axes CZYX, ZYX or YX, grey levels.
+    maps
+        What normalises each channel: `carescope.normalize.fit` with the recipe's percentiles.
+    block
+        Planes, rows and columns of the restored volume, each slice with start and stop; of a
+        projection all planes.
+    grid
+        Where restored planes lie, if there are to be more than were recorded: always for an
+        isotropic model.
+    disagreement
+        Whether to find that of an ensemble's members.
+    height
+        Whether to say where the surface is that a projecting model saw.
+
+    Returns
+    -------
+    Estimate
+        Of (channels_out, Z, Y, X) float32; Z is 1 of a projection.
+    """
+    near = sight(model, image, maps, block, grid=grid)
+    return restore_sight(model, maps, near, disagreement=disagreement, height=height)
+
+
+def restore_sight(
+    model: Model | Ensemble,
+    maps: Sequence[Affine],
+    block: Sight,
+    *,
+    disagreement: bool = True,
+    height: bool = False,
+) -> Estimate:
+    """Restore what was seen of a block; parameters as for `restore_block`."""
+    restored = sections.restored if model.task.kind == "isotropic" else direct.restored
+    first = restored(model.members[0], block)
+    members = np.empty((len(model.members), *first.shape), np.float32)
+    members[0] = first
+    for number, member in enumerate(model.members[1:], 1):  # each is let go before the next
+        members[number] = restored(member, block)
+    found = estimate(members, model, maps, disagreement=disagreement)
+    if not height:
+        return found
+    surface = direct.height_of(model, block)
+    return found._replace(height=np.broadcast_to(surface, found.mean.shape))
