@@ -27,7 +27,8 @@ def ahead(
     threads
         How many make something; 0 calls `make` here, when its value is asked for.
     waiting
-        How many are made before they are asked for, beside the one that was yielded last.
+        How many are made before they are asked for, beside the one that was yielded last; at
+        least 1. Who stops asking waits for those that are being made.
     """
     if threads == 0:
         yield from map(make, items)

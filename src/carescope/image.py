@@ -34,8 +34,9 @@ class Image:
     ----------
     data
         Array or lazy array, one dimension per letter of `axes`. Indexing with integers and
-        slices gives a NumPy array of what was asked for; nothing else is read. Data in chunks
-        say in `grain`, a length an axis, what is read at once.
+        slices gives a NumPy array of what was asked for; nothing else is read. One thread at a
+        time reads, not always the same. Data in chunks say in `grain`, a length an axis, what is
+        read at once.
     axes
         A subset of ``TCZYX`` in the array's order, Y and X among them.
     voxel_um

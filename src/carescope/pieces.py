@@ -23,9 +23,9 @@ def map_pieces(
 ) -> None:
     """Call `function` with each piece of an image, and where it begins.
 
-    The next piece is read meanwhile. Pieces are planes, one at a time, unless the data say in
-    `grain` that they are stored in chunks: those would be decompressed once for every plane in
-    them.
+    The next piece is read meanwhile, so that memory must hold two. Pieces are planes, one at a
+    time, unless the data say in `grain` that they are stored in chunks: those would be decompressed
+    once for every plane in them.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ def test_each_piece_is_kept_as_it_was_restored_and_then_told_of(count):
 
 def test_the_next_is_read_and_the_last_one_kept_while_one_is_restored():
     """Each waits for the others to be at their pieces, which would last for ever one by one."""
-    meeting = threading.Barrier(3, timeout=10)
+    before, meeting = threading.active_count(), threading.Barrier(3, timeout=10)
 
     def at(number):
         if number == 2:
@@ -57,23 +57,31 @@ def test_the_next_is_read_and_the_last_one_kept_while_one_is_restored():
     done, error = run(4, see=see, restore=restore, keep=lambda piece, _: at(piece + 2))
     assert error is None
     assert len(done) == 4
-    assert threading.active_count() == 1 + len([t for t in threading.enumerate() if t.daemon])
+    assert threading.active_count() == before
 
 
 def test_no_more_is_read_than_the_next():
     alive, most = weakref.WeakSet(), []
 
+    def look():
+        gc.collect()
+        most.append(len(alive))
+
     def see(number):
+        time.sleep(0.01)
+        look()
         alive.add(seen := Seen(number))
         return seen
 
     def restore(seen):
         time.sleep(0.02)
-        gc.collect()
-        most.append(len(alive))
+        look()
         return seen.number
 
-    run(6, see=see, restore=restore, keep=lambda *_: time.sleep(0.01))
+    def keep(*_):
+        time.sleep(0.03)
+
+    run(6, see=see, restore=restore, keep=keep)
     assert max(most) == 2
 
 
@@ -89,3 +97,18 @@ def test_what_befalls_a_piece_ends_the_work_and_spares_those_before(where, kind)
     done, error = run(9, **{where: fails})
     assert isinstance(error, kind)
     assert [piece for piece, _ in done] == [0, 1, 2]
+
+
+def test_what_went_wrong_first_is_told():
+    def full(piece, _):
+        time.sleep(0.05)
+        raise KeyError(piece)
+
+    def interrupted(seen):
+        if seen.number == 1:
+            raise KeyboardInterrupt
+        return seen.number
+
+    done, error = run(3, restore=interrupted, keep=full)
+    assert isinstance(error, KeyboardInterrupt)
+    assert done == []

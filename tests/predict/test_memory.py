@@ -74,3 +74,26 @@ def test_the_limit_holds(tmp_path, name, members, axes, shape, peak_bytes):
     command = ["restore", tmp_path / "m", tmp_path / "i.ome.tif", "--out", tmp_path / "o.tif"]
     command += ["--spread"] if scales else []
     assert peak_bytes(*command, "--memory", limit) < limit
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STATUS.exists(), reason="a system that does not tell a program's peak")
+@pytest.mark.parametrize(
+    ("kind", "axes", "shape"),
+    [("denoise", "CYX", (4, 2200, 2200)), ("isotropic", "ZYX", (12, 700, 700))],
+)
+def test_the_limit_holds_while_integers_are_written(tmp_path, kind, axes, shape, peak_bytes):
+    """By small networks, beside which reading and writing take the most."""
+    grey = np.random.default_rng(0).integers(0, 4000, shape).astype(np.uint16)
+    tiff.save(tmp_path / "i.ome.tif", Image(grey, axes, (1, 0.25, 0.25)))
+    channels = shape[0] if axes[0] == "C" else 1
+    architecture = {"name": "shuffle", "depth": 1, "first_filters": 8, "channels": channels}
+    geometry = {"factor": 4.0, "step_um": 1.0, "pixel_um": 0.25} if kind == "isotropic" else {}
+    task = Task(kind=kind, channels_in=channels, channels_out=channels, **geometry)
+    made = Model(net.build(**architecture), architecture, Recipe(), task)
+    space = (45, *shape[1:]) if kind == "isotropic" else (1, *shape[1:])
+    assert len(list(predict.plan(made, space, 250_000_000))) > 1
+    model.save(made, tmp_path / "m")
+    limit = 800_000_000
+    command = ["restore", tmp_path / "m", tmp_path / "i.ome.tif", "--out", tmp_path / "o.tif"]
+    assert peak_bytes(*command, "--dtype", "uint16", "--memory", limit) < limit

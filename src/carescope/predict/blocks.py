@@ -203,15 +203,17 @@ def slices_at_once(model: Model, pixels: int) -> int:
 def _bytes(model: Model | Ensemble, kept: list[int], seen: list[int]) -> float:
     """What it takes to restore a block of `kept` pixels along each axis from `seen` ones.
 
-    Of what is seen: the interpolated channels, those of the next block, and two more while one is
-    interpolated. Of what is kept: all that each member restores, two views, or later the result in
-    grey levels, and the last block twice, which is being written. And the slices that are within
-    the network.
+    Of what is seen: the channels, those of the next block, once more as they were recorded, and
+    two while one is interpolated. Of what is kept: all that each member restores, two views, or
+    later the result in grey levels, and the last block twice, with the members' disagreement, which
+    is being written. And the slices that are within the network.
     """
     task = model.task
+    several = len(model.members) > 1
     parts = task.channels_out * (2 if model.spread else 1)
-    arrays = (2 * task.channels_in + 2) * math.prod(seen)
-    arrays += parts * (len(model.members) + 4) * math.prod(kept)
+    layers = parts + (task.channels_out if model.spread and several else 0)
+    arrays = (3 * task.channels_in + 2) * math.prod(seen)
+    arrays += (parts * (len(model.members) + 2) + 2 * layers) * math.prod(kept)
     widest = max(bytes_per_px(member) for member in model.members)
     if task.axes == "ZYX":
         return 4.0 * arrays + widest * math.prod(seen)

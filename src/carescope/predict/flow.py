@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TypeVar
 
 from carescope.ahead import ahead
@@ -36,7 +36,8 @@ def flow(
         Puts it where it belongs; in a thread of its own, one piece after the other.
     done
         Told of each piece that is kept, and what `keep` returned; here. Of the last one also where
-        something went wrong with the next, or Ctrl-C came.
+        something went wrong with the next, or Ctrl-C came, which waits for what is being read and
+        kept.
     """
     keeping: tuple[P, Future[K]] | None = None
 
@@ -61,5 +62,8 @@ def flow(
                 settle()
                 keeping = piece, writer.submit(keep, piece, restored)
                 del restored
-        finally:
-            settle()
+        except BaseException:
+            with suppress(Exception):  # what went wrong first is told
+                settle()
+            raise
+        settle()

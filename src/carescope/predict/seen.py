@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from carescope import normalize
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.normalize import Affine
@@ -21,11 +20,15 @@ def recorded(image: Image, maps: Sequence[Affine], z: Indices, y: Indices, x: In
     """An image, axes CZYX, as it was recorded, mirrored beyond its borders: (C, Z, Y, X)."""
     places = [mirror(at, n) for at, n in zip((z, y, x), image.shape[1:], strict=True)]
     bounds = tuple(slice(int(at.min()), int(at.max()) + 1) for at in places)
-    grey = normalize.apply(maps, np.asarray(image.data[(slice(None), *bounds)]))
-    for axis, at in enumerate(places, 1):
-        if (np.diff(at) != 1).any():  # beyond a border; elsewhere they are all, in order
-            grey = grey.take(at - at.min(), axis=axis)
-    return np.ascontiguousarray(grey)
+    part = np.asarray(image.data[(slice(None), *bounds)])
+    seen = np.empty((len(maps), len(z), len(y), len(x)), np.float32)
+    for one, grey, kept in zip(maps, part, seen, strict=True):
+        values = one.apply(grey)
+        for axis, at in enumerate(places):
+            if (np.diff(at) != 1).any():  # beyond a border; elsewhere they are all, in order
+                values = values.take(at - at.min(), axis=axis)
+        kept[:] = values
+    return seen
 
 
 def interpolated(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from carescope.errors import UsageError
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.model import Ensemble, Model
@@ -45,6 +46,12 @@ def sight(
     grid: Grid | None = None,
 ) -> Sight:
     """What a network needs to see for a block; parameters as for `restore_block`."""
+    if model.task.kind == "isotropic" and grid is None:
+        raise UsageError(
+            "an isotropic model restores planes between those that were recorded",
+            where="grid",
+            remedy="Give the grid on which they lie, such as Grid.of(image)",
+        )
     image = image.arranged("CZYX")
     sizes = (grid.restored_planes if grid else image.size("Z"), *image.shape[2:])
     axes = zip(block, sizes, *looks(model), _margins(model), strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from carescope.grid import Grid
 from carescope.image import Image
@@ -51,6 +52,11 @@ def restore_block(
     -------
     Estimate
         Of (channels_out, Z, Y, X) float32; Z is 1 of a projection.
+
+    Raises
+    ------
+    UsageError
+        An isotropic model is given no grid.
     """
     near = sight(model, image, maps, block, grid=grid)
     return restore_sight(model, maps, near, disagreement=disagreement, height=height)
@@ -65,14 +71,22 @@ def restore_sight(
     height: bool = False,
 ) -> Estimate:
     """Restore what was seen of a block; parameters as for `restore_block`."""
-    restored = sections.restored if model.task.kind == "isotropic" else direct.restored
-    first = restored(model.members[0], block)
-    members = np.empty((len(model.members), *first.shape), np.float32)
-    members[0] = first
-    for number, member in enumerate(model.members[1:], 1):  # each is let go before the next
-        members[number] = restored(member, block)
-    found = estimate(members, model, maps, disagreement=disagreement)
+    found = estimate(_members(model, block), model, maps, disagreement=disagreement)
     if not height:
         return found
     surface = direct.height_of(model, block)
     return found._replace(height=np.broadcast_to(surface, found.mean.shape))
+
+
+def _members(model: Model | Ensemble, block: Sight) -> npt.NDArray[np.float32]:
+    """What each member makes of a block, (members, C or 2C, Z, Y, X)."""
+    restored = sections.restored if model.task.kind == "isotropic" else direct.restored
+    first = restored(model.members[0], block)
+    if len(model.members) == 1:
+        return first[None]
+    members = np.empty((len(model.members), *first.shape), np.float32)
+    members[0] = first
+    del first
+    for number, member in enumerate(model.members[1:], 1):  # each is let go before the next
+        members[number] = restored(member, block)
+    return members

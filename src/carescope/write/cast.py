@@ -51,11 +51,19 @@ def cast(values: npt.ArrayLike, dtype: npt.DTypeLike) -> tuple[npt.NDArray[Any],
             f"there are {int(np.isnan(source).sum())} NaN values, which {dtype} cannot hold",
             remedy="Write floating point with --dtype float32",
         )
-    limits = np.iinfo(dtype)
+    whole, clipped = np.empty(source.shape, dtype), 0
+    for plane in np.ndindex(source.shape[:-2]):  # what is exact takes five times the memory
+        clipped += _round(source[(*plane, ...)], whole[(*plane, ...)])
+    return whole, clipped
+
+
+def _round(source: npt.NDArray[Any], into: npt.NDArray[Any]) -> int:
+    """Round and clip to an integer type; how many had to be clipped."""
+    limits = np.iinfo(into.dtype)
     # 64-bit integers are compared as they are; all else is exact in float64.
     exact = source if source.dtype.kind in "iu" else np.rint(source.astype(np.float64))
-    clipped = (exact < limits.min) | (exact > limits.max)
-    return np.clip(exact, limits.min, limits.max).astype(dtype), int(clipped.sum())
+    into[...] = np.clip(exact, limits.min, limits.max)
+    return int(((exact < limits.min) | (exact > limits.max)).sum())
 
 
 def _to_float(source: npt.NDArray[Any], dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], int]:
