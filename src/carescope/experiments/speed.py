@@ -14,6 +14,8 @@ from carescope.report.plots import side_by_side
 
 #: Shares of the time that CSBDeep trains, which carescope is given.
 SHARES = (1 / 5, 1 / 3, 1.0)
+#: Marks of the axis on which programs are compared.
+TIMES = (0.25, 0.5, 1, 2, 5, 10, 20, 50)
 
 
 def cases(full: bool, seed: int) -> list[Case]:
@@ -144,6 +146,9 @@ def draw(rows: list[Row]) -> bytes:
         at += 0.5
     axes[0].set_yticks([y for y, _ in labels], [text for _, text in labels], fontsize=6)
     axes[0].set_xscale("log")
+    axes[0].set_xticks(TIMES, [f"{times:g}" for times in TIMES])
+    axes[0].minorticks_off()
+    axes[0].margins(x=0.1)
     axes[0].set_xlabel("times as fast as csbdeep")
     axes[0].set_title("speed", loc="left", fontsize=POINTS + 1, color=INK)
     for axis, task in zip(axes[1:], tasks, strict=True):
@@ -152,7 +157,8 @@ def draw(rows: list[Row]) -> bytes:
             mine = among(some, program=name)
             seconds, errors = [r["trained_s"] for r in mine], [r["nrmse"] for r in mine]
             axis.plot(seconds, errors, "o-", ms=5, color=colours[name], label=name)
-        axis.set(xlim=(0, None), ylim=(0, None))
+        most = (max(row["trained_s"] for row in some), max(row["nrmse"] for row in some))
+        axis.set(xlim=(0, 1.1 * most[0]), ylim=(0, 1.1 * most[1]))
         axis.set_xlabel("training (s)")
         axis.set_ylabel("NRMSE of unseen images" if task == "denoising" else "NRMSE")
         axis.set_title(task, loc="left", fontsize=POINTS + 1, color=INK)
