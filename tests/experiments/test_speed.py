@@ -24,7 +24,7 @@ QUIET = Watch(quiet=True)
 THERE = os.environ.get("CARESCOPE_PEERS")
 
 
-SMALL = {"step_px": [32, 32], "tile_px": [64, 64], "cell": [2, 2]}
+SMALL = {"step_px": [32, 32], "tile_px": [64, 64]}
 
 
 @pytest.fixture
@@ -82,6 +82,17 @@ def test_stacks_go_from_file_to_file(folder):
         assert np.isfinite(written.array()).all()
         if row["program"].startswith("carescope"):
             assert 0 < row["difference"] < 1e-2
+
+
+@pytest.mark.skipif(not available("openvino bfloat16"), reason="no bfloat16 here")
+def test_coarse_stacks_are_restored_isotropically(folder):
+    told = {"dims": "isotropic", "factor": 4, "shape": [6, 64, 64], "engine": "openvino"}
+    rows = speed.measure(case("stack", rounds=1, **told), folder, QUIET)
+    assert len(rows) == 2 + ("csbdeep" in peers.REQUIREMENTS)
+    for row in rows:
+        written = read.open(folder / row["program"] / "out.tif", axes="ZYX")
+        assert written.shape == (24 if row["program"] == "csbdeep" else 21, 64, 64)
+        assert row.get("difference", 0) < 1e-2
 
 
 @pytest.mark.slow

@@ -19,16 +19,18 @@ from carescope.engine import available
 from carescope.engine.choose import operations
 from carescope.experiments import calibration, peers
 from carescope.experiments.experiment import Case, Row, Watch
-from carescope.experiments.peers.carescope_peer import random_model
+from carescope.experiments.peers.carescope_peer import STEP_UM, random_model
 from carescope.experiments.scenes import CAMERA, MICROSCOPES, record, simulate
 from carescope.files.folder import make, remove
 from carescope.image import Image
 
 CSBDEEP = "csbdeep"
 DIMENSIONS = {
-    "3D": {"step_px": [16, 64, 64], "tile_px": [32, 128, 128], "cell": [1, 2, 2]},
-    "2D": {"step_px": [128, 128], "tile_px": [512, 512], "cell": [2, 2]},
+    "3D": {"step_px": [16, 64, 64], "tile_px": [32, 128, 128]},
+    "2D": {"step_px": [128, 128], "tile_px": [512, 512]},
 }
+#: Of what carescope's default networks see as one pixel, in 3D, 2D and axial sections.
+CELLS = {"3D": [1, 2, 2], "2D": [2, 2], "isotropic": [4, 2]}
 BATCH = 16
 PRODUCT_SIDE = 2048
 TILE_PX = 128  # of peers from TIFF to TIFF, with which csbdeep takes as much memory as carescope
@@ -70,6 +72,7 @@ def _entries(case: Case) -> list[Entry]:
     ours = []
     for name, network in _networks(case["dims"]).items():
         told = seed | {"network": network, "engine": case.get("engine", "auto")}
+        told |= {"factor": case["factor"]} if "factor" in case else {}
         if case["part"] != "tile":
             ours.append(Entry(f"carescope, {name}", "carescope", told))
             continue
@@ -77,13 +80,15 @@ def _entries(case: Case) -> list[Entry]:
             if available(engine):
                 one = told | {"engine": engine}
                 ours.append(Entry(f"carescope, {name}, {engine}", "carescope", one))
+    if "factor" in case:
+        return [*ours, Entry(CSBDEEP, CSBDEEP, seed | {"factor": case["factor"]})]
     return [*ours, *(Entry(name, name, seed) for name in peers.REQUIREMENTS)]
 
 
 def _networks(dims: str) -> dict[str, dict[str, Any]]:
     """The default network, and that of CSBDeep."""
-    ndim = len(DIMENSIONS[dims]["step_px"])
-    default = {"name": "shuffle", "ndim": ndim, "cell": DIMENSIONS[dims]["cell"]}
+    ndim = len(CELLS[dims])
+    default = {"name": "shuffle", "ndim": ndim, "cell": CELLS[dims]}
     return {"default": default, "CARE": {"name": "care", "ndim": ndim}}
 
 
@@ -162,7 +167,8 @@ def _stack(
     """From TIFF to TIFF, the start of the program included."""
     grey = rng.generator(case["seed"], "stack").poisson(20, tuple(case["shape"]))
     place = folder / "stack.tif"
-    write.save(place, Image(grey.astype(np.uint16), "ZYX", (1.0, 0.2, 0.2)), overwrite=True)
+    voxel_um = (STEP_UM, *(2 * [STEP_UM / case.get("factor", 5)]))
+    write.save(place, Image(grey.astype(np.uint16), "ZYX", voxel_um), overwrite=True)
     jobs = {}
     for entry in entries:
         watch.say(f"{entry.name} gets ready")

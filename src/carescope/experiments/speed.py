@@ -32,6 +32,14 @@ def cases(full: bool, seed: int) -> list[Case]:
         "dims": "3D",
     }
     made.append(stack | {"shape": shape, "rounds": 3 if full else 2})
+    coarse = [50, 512, 512] if full else [16, 256, 256]
+    sections: Case = {
+        "work": f"isotropic from {' × '.join(map(str, coarse))}, every 8th plane",
+        "part": "stack",
+        "dims": "isotropic",
+        "factor": 8,
+    }
+    made.append(sections | {"shape": coarse, "rounds": 2})
     fields: Case = {"work": "denoising", "part": "learn", "side": 256, "fields": [24, 4, 8]}
     stacks: Case = {"work": "isotropic", "part": "learn_isotropic", "side": 192, "count": 2}
     for task, rivals in ((fields, list(peers.REQUIREMENTS)), (stacks, [CSBDEEP])):
@@ -108,7 +116,8 @@ def notes(rows: list[Row]) -> list[str]:
         "careamics compute in float32, and csbdeep's share is that of float32 products.",
         f"From TIFF to TIFF the start of the program is included; tiles of csbdeep are about "
         f"{TILE_PX} pixels wide and their margins, those of careamics {TILE_PX} and its default "
-        "overlap, with all planes. carescope has run once before, and knows its engine.",
+        "overlap, with all planes. carescope has run once before, and knows its engine. Isotropic "
+        "restorations are from TIFF to TIFF too, where csbdeep knows no tiles.",
         "Isotropic: csbdeep was given the part of the PSF that is split off, as carescope takes "
         "it, stacks without the camera's offset, and its noise; its planes are scored where it "
         "puts them: from the first to the last recorded one, evenly.",

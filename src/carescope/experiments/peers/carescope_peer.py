@@ -23,16 +23,23 @@ from carescope.task import Task
 
 JSON = dict[str, Any]
 ON = Shared(device="cpu")
+STEP_UM = 1.0
 
 
-def random_model(network: JSON, seed: int = 0) -> Model:
-    """A network whose weights are drawn at random, those too that a training begins as zeros."""
+def random_model(network: JSON, seed: int = 0, factor: float | None = None) -> Model:
+    """A network whose weights are drawn at random, those too that a training begins as zeros.
+
+    It denoises or, with a factor, restores isotropically planes that are a micrometre apart.
+    """
     built = net.build(**network, seed=seed)
     generator = torch.manual_seed(seed)
     for weights in built.parameters():
         if weights.ndim > 1 and not weights.any():
             torch.nn.init.normal_(weights, std=0.05, generator=generator)
-    return Model(built, network, Recipe(), Task(kind="denoise", axes="ZYX"[-network["ndim"] :]))
+    task = Task(kind="denoise", axes="ZYX"[-network["ndim"] :])
+    if factor:
+        task = Task(kind="isotropic", factor=factor, step_um=STEP_UM, pixel_um=STEP_UM / factor)
+    return Model(built, network, Recipe(), task)
 
 
 def steps(job: JSON, done: Callable[..., None]) -> None:
@@ -76,7 +83,8 @@ def product(job: JSON, done: Callable[..., None]) -> None:
 
 def prepare(job: JSON) -> None:
     """A model of random weights, in the folder."""
-    model.save(random_model(job["network"], job["seed"]), job["model"], overwrite=True)
+    made = random_model(job["network"], job["seed"], job.get("factor"))
+    model.save(made, job["model"], overwrite=True)
 
 
 def stack(job: JSON) -> None:

@@ -69,17 +69,23 @@ def tile(job: JSON, done: Callable[..., None]) -> None:
 
 def prepare(job: JSON) -> None:
     """A model of random weights, in the folder."""
-    program = _program(job | {"folder": job["model"]}, "ZYX")
+    axes, kind = ("YX", IsotropicCARE) if "factor" in job else ("ZYX", CARE)
+    program = _program(job | {"folder": job["model"]}, axes, kind)
     program.keras_model.save_weights(str(Path(job["model"], "speed", "weights_best.weights.h5")))
 
 
 def stack(job: JSON) -> None:
     """From TIFF to TIFF, in tiles."""
     _set_up(job)
-    program = CARE(None, "speed", basedir=job["model"])
     grey = tifffile.imread(job["input"])
-    tiles = [max(1, n // job["tile_px"]) for n in grey.shape[1:]]
-    tifffile.imwrite(job["output"], program.predict(grey, "ZYX", n_tiles=(1, *tiles)))
+    if "factor" in job:  # which it does as a whole
+        program = IsotropicCARE(None, "speed", basedir=job["model"])
+        restored = program.predict(grey, "ZYX", job["factor"])
+    else:
+        program = CARE(None, "speed", basedir=job["model"])
+        tiles = [max(1, n // job["tile_px"]) for n in grey.shape[1:]]
+        restored = program.predict(grey, "ZYX", n_tiles=(1, *tiles))
+    tifffile.imwrite(job["output"], restored)
 
 
 def learn(job: JSON) -> JSON:
