@@ -66,8 +66,8 @@ def unlike(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> tup
         reasons += fingerprint.compare(features(_middle(image).data, maps)).reasons
     if fingerprint.disagreement:
         grid = predict.outline(model, image, force=True).grid
-        found = disagreement_over(model, image, maps, grid)
-        reasons += [] if found is None else fingerprint.dispute(found).reasons
+        if found := disagreement_over(model, image, maps, grid):
+            reasons += fingerprint.dispute(found.level, found.bright_px).reasons
     return tuple(reasons)
 
 

@@ -61,10 +61,14 @@ class Fingerprint:
         One for each channel of the images.
     disagreement
         The usual logarithm of an ensemble's disagreement over an image, or None; see `knowing`.
+    bright_px, patchiness
+        Over how many pixels that is a mean, and how it would vary over few; 0 where unknown.
     """
 
     channels: tuple[Channel, ...]
     disagreement: Usual | None = None
+    bright_px: float = 0.0
+    patchiness: float = 0.0
 
     @classmethod
     def of(cls, images: Sequence[Features]) -> Fingerprint:
@@ -95,7 +99,14 @@ class Fingerprint:
             )
         return cls(tuple(_channel(images, c) for c in range(counts.pop())))
 
-    def knowing(self, validating: Sequence[float], training: Sequence[float] = ()) -> Fingerprint:
+    def knowing(
+        self,
+        validating: Sequence[float],
+        training: Sequence[float] = (),
+        *,
+        bright_px: float = 0.0,
+        patchiness: float = 0.0,
+    ) -> Fingerprint:
         """The same, and how much the members of an ensemble usually disagree.
 
         Parameters
@@ -105,13 +116,23 @@ class Fingerprint:
             one, and over some that the members learnt from. Few images validate, so that both say
             by how much images differ. On what they learnt from members may agree too well: where
             they do, the images that validated alone tell the level.
+        bright_px
+            Over how many pixels of full brightness one of these is a mean.
+        patchiness
+            The variance of the logarithm that one such pixel alone would have: over n of them the
+            n-th part. An image of fewer pixels than usual may differ by so much more.
         """
         held, known = (np.log(np.maximum(d, FAINTEST)) for d in (validating, training))
         everything = np.concatenate([held, known])
         own = np.concatenate([d - d.mean() for d in (held, known) if len(d)])
         usual = Usual.of([np.array([d]) for d in own], LEAST_SCATTER)
         level = max(float(held.mean()), float(everything.mean()))
-        return replace(self, disagreement=replace(usual, mean=level))
+        return replace(
+            self,
+            disagreement=replace(usual, mean=level),
+            bright_px=bright_px,
+            patchiness=patchiness,
+        )
 
     def compare(self, image: Features) -> Comparison:
         """Compare another image.
@@ -135,14 +156,24 @@ class Fingerprint:
         reasons = dict.fromkeys(why for score, why in found if score > 1)
         return Comparison(found[0][0], tuple(reasons))
 
-    def dispute(self, disagreement: float) -> Comparison:
+    def dispute(self, disagreement: float, bright_px: float = math.inf) -> Comparison:
         """Compare an ensemble's mean disagreement over an image with what is usual.
 
         It alarms only where there is more than usual, and never where it is not known what is.
+
+        Parameters
+        ----------
+        disagreement
+            From 0 to 1.
+        bright_px
+            Over how many pixels of full brightness it is a mean.
         """
         usual, log = self.disagreement, math.log(max(disagreement, FAINTEST))
         if usual is None:
             return Comparison(0.0, ())
+        if bright_px < self.bright_px:
+            more = self.patchiness * (1 / bright_px - 1 / self.bright_px)
+            usual = replace(usual, scatter=math.hypot(usual.scatter, math.sqrt(more)))
         score = min(usual.score(log) / usual.score(usual.limit(self._share)), MOST)
         reason = DISAGREE.format(ratio=math.exp(log - usual.mean))
         return Comparison(score, (reason,) if score > 1 else ())
@@ -158,6 +189,8 @@ class Fingerprint:
         return {
             "channels": [channel.to_json() for channel in self.channels],
             "disagreement": None if usual is None else usual.to_json(),
+            "bright_px": self.bright_px,
+            "patchiness": self.patchiness,
         }
 
     @classmethod
@@ -172,7 +205,8 @@ class Fingerprint:
         try:
             usual = held["disagreement"]
             channels = tuple(Channel.from_json(channel) for channel in held["channels"])
-            return cls(channels, None if usual is None else Usual(**usual))
+            known = {name: float(held.get(name, 0)) for name in ("bright_px", "patchiness")}
+            return cls(channels, None if usual is None else Usual(**usual), **known)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
                 f"the fingerprint of the training images is damaged ({error!r})",
