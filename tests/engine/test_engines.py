@@ -93,6 +93,22 @@ def test_openvino_gives_what_torch_gives(name):
             assert difference([right], [found], scales=made.spread is not None) <= limit
 
 
+@needs_openvino
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_number_of_threads_leaves_the_bits_of_openvino_alone(name, precision):
+    """So that workers with a thread each write what one process with all of them does."""
+    made, found, before = model(name), [], torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(runner(made, f"openvino {precision}")(patch(made, cells=9)))
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_bfloat16_in_torch_gives_what_float32_gives(name):
     made = model(name)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,6 +178,51 @@ def test_a_dask_cluster_of_which_a_worker_is_killed(order, whole, tmp_path):
         by(order, hands, watch=kill)
     assert killed
     assert contents(tmp_path) == whole
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_that_is_there_and_a_worker_that_comes_late(
+    order, whole, tmp_path, tmp_path_factory
+):
+    pytest.importorskip("distributed", reason="carescope[dask] is not installed")
+    from carescope.jobs.cluster import Cluster
+
+    there = tmp_path_factory.mktemp("cluster") / "scheduler.json"
+    with ExitStack() as running:
+
+        def start(*words):
+            command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
+            named = [*command, "--scheduler-file", there]
+            program = running.enter_context(subprocess.Popen(named, stderr=subprocess.DEVNULL))
+            running.callback(program.kill)
+
+        def late(share):
+            if share > 0 and not came:
+                came.append(share)
+                start("worker", "--nthreads", "1", "--no-nanny")
+
+        came = []
+        start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        start("worker", "--nthreads", "1", "--no-nanny")
+        began = time.monotonic()
+        while not there.exists() and time.monotonic() - began < 60:
+            time.sleep(0.1)
+        address = json.loads(there.read_text())["address"]
+        with Cluster(order, address) as hands:
+            by(order, hands, watch=late)
+    assert came
+    assert contents(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("visible", "given_to"), [(None, ["0", "1", "0"]), ("3,5", ["3", "5", "3"])]
+)
+def test_gpus_are_shared_out(order, monkeypatch, visible, given_to):
+    monkeypatch.setattr(crew.torch.cuda, "device_count", lambda: 2)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    made = [Crew(order, 3)._environment(n)["CUDA_VISIBLE_DEVICES"] for n in range(3)]
+    assert made == given_to
 
 
 def test_one_driver_goes_on_with_what_another_began(order, whole, tmp_path, monkeypatch):

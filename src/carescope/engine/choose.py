@@ -1,4 +1,4 @@
-"""Which engine restores: the fastest of those that agree with float32 on the image at hand."""
+"""Which engine restores: the fastest of those that agree with float32 on a first image."""
 
 from __future__ import annotations
 

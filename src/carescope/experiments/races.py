@@ -33,7 +33,7 @@ DIMENSIONS = {
 CELLS = {"3D": [1, 2, 2], "2D": [2, 2], "isotropic": [4, 2]}
 BATCH = 16
 PRODUCT_SIDE = 2048
-TILE_PX = 128  # of peers from TIFF to TIFF, with which csbdeep takes as much memory as carescope
+TILE_PX = 128  # of peers from TIFF to TIFF
 REST_S = 0.3  # between turns, until the threads of the last program have gone to sleep
 OPTICS = MICROSCOPES["gaussian"]
 
@@ -80,9 +80,11 @@ def _entries(case: Case) -> list[Entry]:
             if available(engine):
                 one = told | {"engine": engine}
                 ours.append(Entry(f"carescope, {name}, {engine}", "carescope", one))
-    if "factor" in case:
-        return [*ours, Entry(CSBDEEP, CSBDEEP, seed | {"factor": case["factor"]})]
-    return [*ours, *(Entry(name, name, seed) for name in peers.REQUIREMENTS)]
+    rivals = dict.fromkeys(peers.REQUIREMENTS, seed)
+    if case["part"] == "stack" and case["dims"] != "3D":
+        told = seed | {"dims": case["dims"], "factor": case.get("factor")}
+        rivals = {name: told for name in rivals if name == CSBDEEP}
+    return [*ours, *(Entry(name, name, told) for name, told in rivals.items())]
 
 
 def _networks(dims: str) -> dict[str, dict[str, Any]]:

@@ -25,21 +25,7 @@ def cases(full: bool, seed: int) -> list[Case]:
         for part, work in (("step", "a step of training"), ("tile", "a tile")):
             case: Case = {"work": f"{work}, {dims}", "part": part, "dims": dims}
             made.append(case | {"rounds": 9 if full else 3})
-    shape = [100, 1024, 1024] if full else [50, 512, 512]
-    stack: Case = {
-        "work": f"TIFF to TIFF, {' × '.join(map(str, shape))}",
-        "part": "stack",
-        "dims": "3D",
-    }
-    made.append(stack | {"shape": shape, "rounds": 3 if full else 2})
-    coarse = [50, 512, 512] if full else [16, 256, 256]
-    sections: Case = {
-        "work": f"isotropic from {' × '.join(map(str, coarse))}, every 8th plane",
-        "part": "stack",
-        "dims": "isotropic",
-        "factor": 8,
-    }
-    made.append(sections | {"shape": coarse, "rounds": 2})
+    made += _files(full)
     fields: Case = {"work": "denoising", "part": "learn", "side": 256, "fields": [24, 4, 8]}
     stacks: Case = {"work": "isotropic", "part": "learn_isotropic", "side": 192, "count": 2}
     for task, rivals in ((fields, list(peers.REQUIREMENTS)), (stacks, [CSBDEEP])):
@@ -51,6 +37,24 @@ def cases(full: bool, seed: int) -> list[Case]:
         part = f", {one['share']:.2f} of the time" if one.get("share", 1) < 1 else ""
         one |= {"name": f"{one['work']}{program}{part}", "seed": seed}
     return made
+
+
+def _files(full: bool) -> list[Case]:
+    """Restorations from TIFF to TIFF: of a stack, plane by plane, and isotropic."""
+    large = [100, 1024, 1024] if full else [50, 512, 512]
+    coarse = [50, 512, 512] if full else [16, 256, 256]
+    stack, planes, sections = (
+        " × ".join(map(str, large)),
+        f"{large[0]} planes of {large[1]} × {large[2]}",
+        " × ".join(map(str, coarse)),
+    )
+    works: list[Case] = [
+        {"work": f"TIFF to TIFF, {stack}", "dims": "3D", "shape": large},
+        {"work": f"TIFF to TIFF, {planes}", "dims": "2D", "shape": large},
+        {"work": f"isotropic from {sections}, every 8th plane", "dims": "isotropic"}
+        | {"shape": coarse, "factor": 8},
+    ]
+    return [one | {"part": "stack", "rounds": 3 if full else 2} for one in works]
 
 
 def tables(rows: list[Row]) -> list[Table]:

@@ -69,23 +69,28 @@ def tile(job: JSON, done: Callable[..., None]) -> None:
 
 def prepare(job: JSON) -> None:
     """A model of random weights, in the folder."""
-    axes, kind = ("YX", IsotropicCARE) if "factor" in job else ("ZYX", CARE)
-    program = _program(job | {"folder": job["model"]}, axes, kind)
+    axes = "YX" if "dims" in job else "ZYX"
+    program = _program(job | {"folder": job["model"]}, axes, _kind(job))
     program.keras_model.save_weights(str(Path(job["model"], "speed", "weights_best.weights.h5")))
 
 
 def stack(job: JSON) -> None:
     """From TIFF to TIFF, in tiles."""
     _set_up(job)
+    program = _kind(job)(None, "speed", basedir=job["model"])
     grey = tifffile.imread(job["input"])
-    if "factor" in job:  # which it does as a whole
-        program = IsotropicCARE(None, "speed", basedir=job["model"])
+    if job.get("factor"):  # which it does as a whole
         restored = program.predict(grey, "ZYX", job["factor"])
+    elif "dims" in job:
+        restored = np.stack([program.predict(plane, "YX") for plane in grey])
     else:
-        program = CARE(None, "speed", basedir=job["model"])
         tiles = [max(1, n // job["tile_px"]) for n in grey.shape[1:]]
         restored = program.predict(grey, "ZYX", n_tiles=(1, *tiles))
     tifffile.imwrite(job["output"], restored)
+
+
+def _kind(job: JSON) -> Any:
+    return IsotropicCARE if job.get("factor") else CARE
 
 
 def learn(job: JSON) -> JSON:
