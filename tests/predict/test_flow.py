@@ -82,7 +82,7 @@ def test_no_more_is_read_than_the_next():
         time.sleep(0.03)
 
     run(6, see=see, restore=restore, keep=keep)
-    assert max(most) == 2
+    assert 1 <= max(most) <= 2
 
 
 @pytest.mark.parametrize("kind", [KeyError, KeyboardInterrupt])
