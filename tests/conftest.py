@@ -66,18 +66,28 @@ def stack(nuclei_volume):
 
 
 @pytest.fixture(scope="session")
-def peak_bytes():
-    """What a command line took at its peak, run as a program of its own on one thread."""
+def in_a_process():
+    """How a program text ended that was run in a process of its own, on one thread."""
 
-    def peak_bytes(*arguments):
-        ended = subprocess.run(
-            [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+    def in_a_process(text, *arguments):
+        return subprocess.run(
+            [sys.executable, "-c", text, *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             timeout=400,
             check=False,
         )
+
+    return in_a_process
+
+
+@pytest.fixture(scope="session")
+def peak_bytes(in_a_process):
+    """What a command line took at its peak."""
+
+    def peak_bytes(*arguments):
+        ended = in_a_process(PROGRAM, *arguments)
         assert ended.returncode == 0, ended.stderr
         return int(ended.stdout.split("peak")[1])
 

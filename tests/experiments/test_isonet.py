@@ -1,9 +1,6 @@
 """Experiments on isotropic restoration, each at a size of seconds: what they measure and show."""
 
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -179,7 +176,7 @@ def test_a_picture_survives_json(picture):
     np.testing.assert_allclose(back, picture, atol=1e-3 + spread / 60_000)
 
 
-def test_a_training_that_was_finished_before_a_kill_is_not_repeated(tmp_path):
+def test_a_training_that_was_finished_before_a_kill_is_not_repeated(tmp_path, in_a_process):
     """The same program is killed as it begins to restore, and goes on."""
     program = textwrap.dedent(f"""
         import os, pathlib, signal, sys
@@ -195,13 +192,7 @@ def test_a_training_that_was_finished_before_a_kill_is_not_repeated(tmp_path):
                                     for c in one.cases(full, seed)]
         run(replace(one, cases=cases), pathlib.Path({str(tmp_path)!r}), watch=Killer(quiet=True))
     """)
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = in_a_process(program)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
     class Trainer(Watch):

@@ -1,10 +1,7 @@
 """What all experiments share: results written, runs that go on, daggers."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -102,7 +99,7 @@ def test_work_of_another_seed_is_not_mixed_in(tmp_path):
 
 
 @pytest.mark.parametrize("at", ["measure", "write"])
-def test_a_killed_run_goes_on(tmp_path, at):
+def test_a_killed_run_goes_on(tmp_path, at, in_a_process):
     program = textwrap.dedent(f"""
         import os, pathlib, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -117,13 +114,7 @@ def test_a_killed_run_goes_on(tmp_path, at):
             atomic.write_text = die
         t.run(t.counting([]), pathlib.Path({str(tmp_path)!r}), watch=Killer(quiet=True))
     """)
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = in_a_process(program)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert not (tmp_path / "counting.md").exists()
     done = []

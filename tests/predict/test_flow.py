@@ -61,28 +61,26 @@ def test_the_next_is_read_and_the_last_one_kept_while_one_is_restored():
 
 
 def test_no_more_is_read_than_the_next():
-    alive, most = weakref.WeakSet(), []
+    alive, most, read = weakref.WeakSet(), [], [threading.Event() for _ in range(6)]
 
     def look():
         gc.collect()
         most.append(len(alive))
 
     def see(number):
-        time.sleep(0.01)
         look()
         alive.add(seen := Seen(number))
+        read[number].set()
         return seen
 
     def restore(seen):
-        time.sleep(0.02)
+        assert read[min(seen.number + 1, 5)].wait(10)
+        time.sleep(0.02)  # in which another could be
         look()
         return seen.number
 
-    def keep(*_):
-        time.sleep(0.03)
-
-    run(6, see=see, restore=restore, keep=keep)
-    assert 1 <= max(most) <= 2
+    run(6, see=see, restore=restore, keep=lambda *_: time.sleep(0.03))
+    assert max(most) == 2
 
 
 @pytest.mark.parametrize("kind", [KeyError, KeyboardInterrupt])

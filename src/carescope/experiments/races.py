@@ -68,11 +68,10 @@ def measure(case: Case, folder: Path, watch: Watch) -> list[Row]:
 def _entries(case: Case) -> list[Entry]:
     if "program" in case:
         return [Entry(case["program"], case["program"], {})]
-    seed = {"seed": case["seed"]}
+    given: dict[str, Any] = {name: case[name] for name in ("seed", "factor") if name in case}
     ours = []
     for name, network in _networks(case["dims"]).items():
-        told = seed | {"network": network, "engine": case.get("engine", "auto")}
-        told |= {"factor": case["factor"]} if "factor" in case else {}
+        told = given | {"network": network, "engine": case.get("engine", "auto")}
         if case["part"] != "tile":
             ours.append(Entry(f"carescope, {name}", "carescope", told))
             continue
@@ -80,11 +79,10 @@ def _entries(case: Case) -> list[Entry]:
             if available(engine):
                 one = told | {"engine": engine}
                 ours.append(Entry(f"carescope, {name}, {engine}", "carescope", one))
-    rivals = dict.fromkeys(peers.REQUIREMENTS, seed)
-    if case["part"] == "stack" and case["dims"] != "3D":
-        told = seed | {"dims": case["dims"], "factor": case.get("factor")}
-        rivals = {name: told for name in rivals if name == CSBDEEP}
-    return [*ours, *(Entry(name, name, told) for name, told in rivals.items())]
+    given["axes"] = "ZYX" if case["dims"] == "3D" else "YX"
+    alone = case["part"] == "stack" and given["axes"] == "YX"
+    rivals = [name for name in peers.REQUIREMENTS if name == CSBDEEP or not alone]
+    return [*ours, *(Entry(name, name, given) for name in rivals)]
 
 
 def _networks(dims: str) -> dict[str, dict[str, Any]]:

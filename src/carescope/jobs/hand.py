@@ -156,10 +156,9 @@ class Hand:
 
     def _keep(self, piece: Piece, part: predict.Estimate) -> int:
         """Write a block; how many of its values did not fit their type."""
-        mean, place = self.volumes["mean"], self._place(piece)
+        mean = self.volumes["mean"]
         before = mean.clipped
-        for name, volume in self.volumes.items():
-            volume[place] = getattr(part, name)
+        part.into(self.volumes, self._place(piece))
         return mean.clipped - before
 
     def _place(self, piece: Piece) -> predict.Place:

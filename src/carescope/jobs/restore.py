@@ -187,13 +187,8 @@ def _into_tiff(
             )
             for name, layer in work.layers.items()
         }
-
-        def keep(place: predict.Place, part: predict.Estimate) -> None:
-            for name, pixels in layers.items():
-                pixels[place] = getattr(part, name)
-
         predict.restore_into(
-            keep,
+            lambda place, part: part.into(layers, place),
             work.model,
             work.stack,
             there,

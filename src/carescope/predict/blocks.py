@@ -195,6 +195,11 @@ def looks(model: Model | Ensemble) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return reach, cell
 
 
+def parts(model: Model | Ensemble) -> int:
+    """How many channels a network gives: values, and their scales where it has such."""
+    return model.task.channels_out * (2 if model.spread else 1)
+
+
 def slices_at_once(model: Model, pixels: int) -> int:
     """How many slices of so many pixels a network may see at once, at least 1."""
     return max(1, int(BATCH_BYTES / (pixels * bytes_per_px(model))))
@@ -210,10 +215,9 @@ def _bytes(model: Model | Ensemble, kept: list[int], seen: list[int]) -> float:
     """
     task = model.task
     several = len(model.members) > 1
-    parts = task.channels_out * (2 if model.spread else 1)
-    layers = parts + (task.channels_out if model.spread and several else 0)
+    layers = parts(model) + (task.channels_out if model.spread and several else 0)
     arrays = (3 * task.channels_in + 2) * math.prod(seen)
-    arrays += (parts * (len(model.members) + 2) + 2 * layers) * math.prod(kept)
+    arrays += (parts(model) * (len(model.members) + 2) + 2 * layers) * math.prod(kept)
     widest = max(bytes_per_px(member) for member in model.members)
     if task.axes == "ZYX":
         return 4.0 * arrays + widest * math.prod(seen)

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import torch
 
 from carescope.model import Ensemble, Model
-from carescope.predict.blocks import slices_at_once
+from carescope.predict.blocks import parts
 from carescope.predict.sight import Sight
+from carescope.predict.slices import restore_slices
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,13 +24,9 @@ def restored(model: Model, block: Sight) -> Floats:
         return np.ascontiguousarray(model.apply(seen[None])[0][:, None, y, x])
     if model.task.axes == "ZYX":
         return np.ascontiguousarray(model.apply(seen[None])[0][:, z, y, x])
-    planes = seen[:, z].transpose(1, 0, 2, 3)
-    count = slices_at_once(model, planes.shape[2] * planes.shape[3])
-    parts = [
-        model.apply(planes[first : first + count])[:, :, y, x]
-        for first in range(0, len(planes), count)
-    ]
-    return np.ascontiguousarray(np.concatenate(parts).transpose(1, 0, 2, 3))
+    kept = np.empty((parts(model), *(s.stop - s.start for s in block.near)), np.float32)
+    restore_slices(model, seen[:, z].transpose(1, 0, 2, 3), y, x, kept.transpose(1, 0, 2, 3))
+    return kept
 
 
 def height_of(model: Model | Ensemble, block: Sight) -> Floats:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,11 @@ class Estimate(NamedTuple):
     scale: Floats | None = None
     disagreement: Floats | None = None
     height: Floats | None = None
+
+    def into(self, layers: Mapping[str, Any], place: Any) -> None:
+        """Assign each field that is named to a place of its layer."""
+        for name, layer in layers.items():
+            layer[place] = getattr(self, name)
 
 
 def estimate(

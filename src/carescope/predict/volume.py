@@ -128,12 +128,7 @@ def restore(
     for one in said:
         warnings.warn(one, stacklevel=2)
     layers: dict[str, Floats] = {n: np.empty(there.shape, np.float32) for n in layer_names(model)}
-
-    def keep(place: Place, part: Estimate) -> None:
-        for name, values in layers.items():
-            values[place] = getattr(part, name)
-
-    restore_into(keep, model, image, there, maps=maps)
+    restore_into(lambda place, part: part.into(layers, place), model, image, there, maps=maps)
     told = (there.axes, there.voxel_um, there.channel_names, image.source)
     images = {name: Image(values, *told) for name, values in layers.items()}
     facts = provenance(model, image)

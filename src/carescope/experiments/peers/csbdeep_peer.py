@@ -69,8 +69,7 @@ def tile(job: JSON, done: Callable[..., None]) -> None:
 
 def prepare(job: JSON) -> None:
     """A model of random weights, in the folder."""
-    axes = "YX" if "dims" in job else "ZYX"
-    program = _program(job | {"folder": job["model"]}, axes, _kind(job))
+    program = _program(job | {"folder": job["model"]}, job["axes"], _kind(job))
     program.keras_model.save_weights(str(Path(job["model"], "speed", "weights_best.weights.h5")))
 
 
@@ -79,9 +78,9 @@ def stack(job: JSON) -> None:
     _set_up(job)
     program = _kind(job)(None, "speed", basedir=job["model"])
     grey = tifffile.imread(job["input"])
-    if job.get("factor"):  # which it does as a whole
+    if "factor" in job:  # which it does as a whole
         restored = program.predict(grey, "ZYX", job["factor"])
-    elif "dims" in job:
+    elif job["axes"] == "YX":
         restored = np.stack([program.predict(plane, "YX") for plane in grey])
     else:
         tiles = [max(1, n // job["tile_px"]) for n in grey.shape[1:]]
@@ -90,7 +89,7 @@ def stack(job: JSON) -> None:
 
 
 def _kind(job: JSON) -> Any:
-    return IsotropicCARE if job.get("factor") else CARE
+    return IsotropicCARE if "factor" in job else CARE
 
 
 def learn(job: JSON) -> JSON:

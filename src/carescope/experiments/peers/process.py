@@ -105,10 +105,8 @@ def _started(program: str, python: Path, job: JSON, log: Path) -> subprocess.Pop
     kept = dict(os.environ) if program == "carescope" else alone
     # What carescope finds out of this machine is kept with the job, and found out anew by another.
     kept |= {"XDG_CACHE_HOME": str(log.parent), "LOCALAPPDATA": str(log.parent)}
-    kept |= {
-        "OMP_NUM_THREADS": str(given["threads"]),
-        "CUDA_VISIBLE_DEVICES": "",
-    }  # processors alone
+    kept["OMP_NUM_THREADS"] = str(given["threads"])
+    kept["CUDA_VISIBLE_DEVICES"] = ""  # processors alone
     return subprocess.Popen(  # noqa: S603
         list(map(str, command)),
         stdin=subprocess.PIPE,
