@@ -1,12 +1,14 @@
 """OME-Zarr on the command line: given like a file, and written under a name that ends in .zarr."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
 import carescope as cs
-from carescope import Image, Recipe, model, net, read
+from carescope import Image, Recipe, model, net, normalize, read
+from carescope.jobs import once, restore
 from carescope.task import Task
 
 
@@ -47,6 +49,28 @@ def test_it_is_looked_at_checked_and_restored(carescope, learnt, given, tmp_path
     assert again.code == 5
     assert "exists already" in again.err
     assert carescope("restore", learnt, given, "--out", out, "--overwrite").code == 0
+
+
+def test_what_goes_on_does_not_look_over_all_pixels_again(
+    carescope, learnt, given, tmp_path, monkeypatch
+):
+    command = "restore", learnt, given, "--out", tmp_path / "out.zarr"
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(once, "WORTH", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with monkeypatch.context() as patch:
+        patch.setattr(restore, "check_familiar", stopped)  # which comes after the passes
+        assert carescope(*command).code == 130
+    monkeypatch.setattr(read.check, "scan", stopped)
+    monkeypatch.setattr(normalize, "fit", stopped)
+    assert carescope(*command).code == 0
+    workers = [*command[:-1], tmp_path / "two.zarr", "--workers", "2", "--json"]
+    assert json.loads(carescope(*workers).out)[0]["restored"]
+    os.utime(next(p for p in given.rglob("*") if p.is_file()))
+    assert carescope(*command, "--overwrite").code == 130
 
 
 def test_a_folder_of_them_becomes_a_folder_of_them(carescope, learnt, given, tmp_path):

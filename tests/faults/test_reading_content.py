@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from carescope import read
 from carescope.errors import InputError
 from carescope.image import Image
-from carescope.read.check import scan
+from carescope.read.check import refuse_unfit, scan
 from carescope.write.tiff import save
 
 SHAPE = (7, 33, 41)
@@ -41,8 +41,9 @@ def test_f06_values_that_are_not_finite_are_found_in_a_file(tmp_path, count):
     values.ravel()[places] = np.nan
     path = write(tmp_path, "ome", values)
     z, y, x = np.unravel_index(places[0], SHAPE)
+    image = read.open(path)
     with pytest.raises(InputError, match=f"{count} values.*at Z={z} Y={y} X={x}"):
-        scan(read.open(path))
+        refuse_unfit(scan(image), image)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 1, 1), (3, 8, 8)])
@@ -55,7 +56,7 @@ def test_f07_constant_single_pixel_and_saturated_images_survive(tmp_path, shape,
     seen = scan(image)
     assert (seen.minimum, seen.maximum, seen.saturated) == (value, value, float(value == 65535))
     with pytest.raises(InputError, match="same value everywhere"):
-        scan(image, refuse_constant=True)
+        refuse_unfit(seen, image)
 
 
 @pytest.mark.parametrize("axes", ["".join(p) for p in itertools.permutations("TZCYX")])

@@ -16,8 +16,8 @@ from carescope.files import ledger, lock
 from carescope.jobs import restore as job
 from carescope.jobs import resumed
 from carescope.jobs.hand import Hand
+from carescope.jobs.identity import identity
 from carescope.jobs.outputs import beside, outputs, published, unfinished
-from carescope.jobs.work import identity
 from carescope.model import Model
 from carescope.predict import memory
 from carescope.task import Task
@@ -132,7 +132,7 @@ def test_what_was_interrupted_ends_with_the_same_bytes(
     resume()
     assert [p.name for p in (tmp_path / "b").iterdir()] == [".partial-o.zarr"]
     blocks.clear()
-    monkeypatch.setattr(resumed.normalize, "fit", None)  # the percentiles are known
+    monkeypatch.setattr(resumed.once, "fit", None)  # the percentiles are known
     told = []
     job.restore_file(several, film, tmp_path / "b" / "o.zarr", spread=True, watch=told.append)
     assert len(blocks) == total - (writes - 1) // 3

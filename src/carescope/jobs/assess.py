@@ -10,7 +10,7 @@ from carescope import read
 from carescope.axes import describe_shape
 from carescope.errors import CarescopeError
 from carescope.image import Image
-from carescope.read.check import scan
+from carescope.read.check import refuse_unfit, scan
 
 if TYPE_CHECKING:
     from carescope.model import Ensemble, Model
@@ -22,7 +22,8 @@ def check_files(files: Sequence[Path], *, axes: str | None = None) -> list[dict[
     for path in files:
         try:
             image = read.open(path, axes=axes)
-            seen = scan(image, refuse_constant=True)
+            seen = scan(image)
+            refuse_unfit(seen, image)
             says = f"{_summary(image)}, {seen.minimum:g} to {seen.maximum:g}"
             if seen.saturated > 0:
                 says += f", {seen.saturated:.2%} saturated"

@@ -13,9 +13,10 @@ from carescope.axes import describe_shape
 from carescope.errors import InputError, UsageError
 from carescope.grid import Grid
 from carescope.image import Image, VoxelSize
+from carescope.jobs import once
 from carescope.physics.microscope import Microscope
 from carescope.physics.psf import KINDS, PSF, measured, named
-from carescope.read.check import filled, scan
+from carescope.read.check import filled, refuse_unfit
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -165,7 +166,7 @@ def open_unseen(
 def look_over(
     image: Image, path: str | Path, *, fill_nonfinite: bool = False
 ) -> tuple[Image, list[str], float | None]:
-    """Look at every pixel of an image that was opened.
+    """Look at every pixel of an image that was opened, at those of a large file once for all.
 
     Returns
     -------
@@ -174,7 +175,8 @@ def look_over(
     fill
         What non-finite pixels were taken as; None where there are none.
     """
-    seen = scan(image, fill_nonfinite=fill_nonfinite, refuse_constant=True)
+    seen = once.scan(image)
+    refuse_unfit(seen, image, fill_nonfinite=fill_nonfinite)
     gaps = read.gaps_of(path)
     warnings = [gaps] if gaps else []
     fill = seen.minimum if seen.nonfinite else None

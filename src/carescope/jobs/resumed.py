@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from carescope import normalize, predict
+from carescope import predict
 from carescope.errors import CarescopeError, OutOfMemoryError, OutputError
 from carescope.files import folder, ledger, shares
+from carescope.jobs import once
 from carescope.jobs.hand import BLOCK, Do, Hand, Hands, LostError, Maps, Piece, Size
 from carescope.jobs.outputs import NAMED, published, stem, unfinished
 from carescope.jobs.work import Work
@@ -40,7 +41,7 @@ def known_maps(work: Work) -> Maps | None:
 
 def maps_of(work: Work) -> Maps:
     """What normalises each channel: as an interrupted run found it, or by a pass over the image."""
-    return known_maps(work) or normalize.fit(work.stack, work.model.recipe.percentiles)
+    return known_maps(work) or once.fit(work.stack, work.model.recipe.percentiles)
 
 
 def restore(
@@ -111,7 +112,7 @@ def discarded(book: ledger.Ledger) -> list[str]:
 def settle(work: Work, book: ledger.Ledger, maps: Maps | None, memory_bytes: int | None) -> Hand:
     """Settle all that blocks depend on, where an interrupted run has not; who can then do them."""
     if PERCENTILES not in book:
-        maps = maps or normalize.fit(work.stack, work.model.recipe.percentiles)
+        maps = maps or once.fit(work.stack, work.model.recipe.percentiles)
         book.note(PERCENTILES, [(one.low, one.high) for one in maps])
     hand = Hand(work, _block_size(work, book, memory_bytes), as_maps(book.notes[PERCENTILES]))
     if LAID_OUT not in book:

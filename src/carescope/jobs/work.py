@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from carescope import engine, predict
-from carescope.files.hashes import stamp
 from carescope.image import Image
+from carescope.jobs.identity import identity
 from carescope.jobs.outputs import is_zarr, stem
 from carescope.model import Ensemble, Model, calibrated
-from carescope.pieces import map_pieces
 
 #: What a ledger calls the engine of a work.
 ENGINE = "--engine"
@@ -110,19 +106,3 @@ def _meaning(name: str, model: Model | Ensemble) -> str:
     if name == "height":
         return "plane of the surface, from 0"
     return f"disagreement of {len(model.members)} models, from 0 (one opinion) to 1"
-
-
-def identity(stack: Image) -> str:
-    """What tells an image from any other: of a file its state, of an array its pixels."""
-    data, seen = stack.data, [repr((stack.axes, stack.shape, stack.voxel_um))]
-    while not isinstance(data, np.ndarray) and hasattr(data, "data"):  # a part of something else
-        chosen = {name: value for name, value in vars(data).items() if name != "data"}
-        seen.append(repr(sorted(chosen.items())))
-        data = data.data
-    if isinstance(data, np.ndarray) or stack.source is None or not Path(stack.source).exists():
-        pixels = hashlib.sha256()
-        map_pieces(stack, lambda part, _: pixels.update(np.ascontiguousarray(part).tobytes()))
-        seen.append(pixels.hexdigest())
-    else:
-        seen.append(stamp(Path(stack.source)))
-    return hashlib.sha256("\n".join(seen).encode()).hexdigest()

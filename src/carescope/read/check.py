@@ -27,56 +27,74 @@ class Statistics:
     saturated
         The fraction of values at the largest number of an integer type, in [0, 1]; 0 for
         floating point.
+    first_nonfinite
+        Where the first of those lies; empty where there are none.
     """
 
     minimum: float
     maximum: float
     nonfinite: int
     saturated: float
+    first_nonfinite: str = ""
 
 
-def scan(
-    image: Image, *, fill_nonfinite: bool = False, refuse_constant: bool = False
-) -> Statistics:
+def scan(image: Image) -> Statistics:
     """Read an image once, a plane or some chunks at a time.
 
     Parameters
     ----------
     image
         Any axes; they end in YX where it is stored in planes.
+
+    Raises
+    ------
+    InputError
+        It holds no pixels.
+    """
+    if 0 in image.shape:
+        raise InputError("holds no pixels", where=image.source, remedy="Give another image")
+    tally = _Tally(image)
+    map_pieces(image, tally.add)
+    total = int(np.prod(image.shape, dtype=np.int64))
+    return Statistics(
+        tally.minimum, tally.maximum, tally.nonfinite, tally.saturated / total, tally.first
+    )
+
+
+def refuse_unfit(seen: Statistics, image: Image, *, fill_nonfinite: bool = False) -> None:
+    """Refuse an image of which nothing can be made.
+
+    Parameters
+    ----------
+    seen
+        What `scan` saw.
+    image
+        What was scanned.
     fill_nonfinite
         Whether NaN and infinite values are acceptable (`filled` replaces them).
-    refuse_constant
-        Whether to refuse an image without contrast.
 
     Raises
     ------
     InputError
         There are NaN or infinite values, or no finite ones, or no contrast.
     """
-    if 0 in image.shape:
-        raise InputError("holds no pixels", where=image.source, remedy="Give another image")
-    tally = _Tally(image)
-    map_pieces(image, tally.add)
-    if tally.nonfinite and not fill_nonfinite:
+    if seen.nonfinite and not fill_nonfinite:
         raise InputError(
-            f"holds {tally.nonfinite} values that are not finite (NaN or infinite), "
-            f"the first at {tally.first}",
+            f"holds {seen.nonfinite} values that are not finite (NaN or infinite), "
+            f"the first at {seen.first_nonfinite}",
             where=image.source,
             remedy="Take them as dark with --fill-nonfinite, or mend the image",
         )
-    if tally.minimum > tally.maximum:
+    if seen.minimum > seen.maximum:
         raise InputError(
             "holds no finite value at all", where=image.source, remedy="Give another image"
         )
-    if refuse_constant and tally.minimum == tally.maximum:
+    if seen.minimum == seen.maximum:
         raise InputError(
-            f"has the same value everywhere, {tally.minimum:g}: there is nothing to learn from",
+            f"has the same value everywhere, {seen.minimum:g}: there is nothing to learn from",
             where=image.source,
             remedy="Give an image with contrast, or another channel",
         )
-    total = int(np.prod(image.shape, dtype=np.int64))
-    return Statistics(tally.minimum, tally.maximum, tally.nonfinite, tally.saturated / total)
 
 
 def filled(image: Image, value: float = 0.0) -> Image:
@@ -100,7 +118,7 @@ class _Tally:
     @property
     def first(self) -> str:
         """Where the first broken value lies, in the order of the axes."""
-        return ax.describe_shape(self._first, self.axes)
+        return ax.describe_shape(self._first, self.axes) if self._first else ""
 
     def add(self, part: npt.NDArray[Any], corner: tuple[int, ...]) -> None:
         if part.dtype.kind == "f":

@@ -1,0 +1,54 @@
+"""Passes over all pixels of a large file, made once: what they found is in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import carescope
+from carescope import normalize
+from carescope.files.cache import recall, remember
+from carescope.image import Image
+from carescope.jobs.identity import of_file
+from carescope.normalize import Affine
+from carescope.read import check
+
+#: Pixels from which a pass is worth remembering: a second or so of reading.
+WORTH = 1e8
+_SUBJECT = "images"
+
+
+def scan(image: Image) -> check.Statistics:
+    """As `carescope.read.check.scan`."""
+    found = _once(image, "statistics", lambda: asdict(check.scan(image)))
+    return check.Statistics(**found)
+
+
+def fit(image: Image, percentiles: tuple[float, float]) -> tuple[Affine, ...]:
+    """As `carescope.normalize.fit`."""
+    found = _once(
+        image,
+        f"percentiles {percentiles}",
+        lambda: {"maps": [asdict(one) for one in normalize.fit(image, percentiles)]},
+    )
+    return tuple(Affine(**one) for one in found["maps"])
+
+
+def _once(image: Image, question: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a pass finds, or found when this file was as it is now."""
+    state = of_file(image) if math.prod(image.shape) >= WORTH else ""
+    if not state:
+        return find()
+    path = Path(str(image.source)).absolute()
+    changed_ns = path.stat().st_ctime_ns  # a copy may have the size and time of the original
+    told = "\n".join([carescope.__version__, question, str(path), str(changed_ns), state])
+    key = hashlib.sha256(told.encode()).hexdigest()
+    found = recall(_SUBJECT, key)
+    if not found:
+        found = find()
+        remember(_SUBJECT, key, found)
+    return found
