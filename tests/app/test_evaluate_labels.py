@@ -183,6 +183,16 @@ def test_grey_images_are_no_labels(carescope, places):
     assert "--segment segments an image first" in ended.err
 
 
+@pytest.mark.parametrize("at", ["found", "truth"])
+def test_grey_levels_that_are_whole_numbers_are_no_labels_either(carescope, places, at):
+    grey = np.random.default_rng(0).poisson(30, (40, 48)).astype(np.uint16)
+    write(places / at / ("a.ome.tif" if at == "found" else "a.tif"), grey)
+    ended = carescope("evaluate", places / "found", places / "truth", "--labels")
+    assert ended.code == INPUT
+    said = "what was found" if at == "found" else "the truth"
+    assert f"{said} is no label image: most neighbouring pixels differ" in ended.err
+
+
 def test_a_truth_without_objects_and_an_image_that_shows_nothing(carescope, tmp_path):
     blank = write(tmp_path / "blank.tif", np.zeros((40, 48), np.uint16))
     truth = write(tmp_path / "truth.tif", labels(0))

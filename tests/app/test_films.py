@@ -147,7 +147,7 @@ def test_means_of_frames_are_restored(carescope, tmp_path):
 
 def test_means_need_frames(carescope, tmp_path):
     models.save(model(2, 1), tmp_path / "m")
-    for axes, more in (("YX", ()), ("TYX", ("--timepoint", 0)), ("TYX", ())):
+    for axes, more, remedy in (("YX", (), "slices into frames"), ("TYX", (), "smaller --average")):
         save_as("ome", tmp_path / "film.ome.tif", axes, film(axes))
         command = (
             "restore",
@@ -159,4 +159,8 @@ def test_means_need_frames(carescope, tmp_path):
         ended = carescope(*command, "--average", 4, *more)
         assert ended.code == 3
         assert "means of 4 are asked for" in ended.err
+        assert remedy in ended.err
         assert not (tmp_path / "o.tif").exists()
+    ended = carescope(*command, "--average", 2, "--timepoint", 0)
+    assert ended.code == 2
+    assert "--timepoint: takes one time point, of which there is no mean" in ended.err

@@ -350,7 +350,14 @@ def test_overwriting_is_allowed_when_asked_for(carescope, job, tmp_path):
     assert read.open(tmp_path / "o.tif").shape == (61, 96, 112)
 
 
-def test_version(carescope):
+def test_version(carescope, in_a_process):
     import carescope as package
 
     assert carescope("--version").out == f"carescope {package.__version__}\n"
+    program = """if True:
+        import runpy, sys
+        sys.argv = ["carescope", "--version"]
+        runpy.run_module("carescope", run_name="__main__")
+    """
+    ended = in_a_process(program)
+    assert ended.stdout == f"carescope {package.__version__}\n", ended.stderr

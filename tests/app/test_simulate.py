@@ -141,7 +141,8 @@ def test_channels_of_a_tissue_and_flat_granules(carescope, tmp_path):
         (["nuklei"], "no phantom"),
         (["nuclei", "--set", "radius=3"], "Did you mean radius_px"),
         (["nuclei", "--set", "radius_px=3"], "no value of radius_px"),
-        (["nuclei", "--set", "packed=perhaps"], "no value of packed"),
+        (["nuclei", "--set", "packed=perhaps"], "no value of packed, which is True by default"),
+        (["nuclei", "--set", "radius_px=3,4"], "Add --set packed=false"),
         (["nuclei", "--psf", "auto"], "no stack in which"),
         (["nuclei", "--psf", "confocal"], "needs --na"),
         (["nuclei", "--photons", "0"], "make no image"),
@@ -156,6 +157,15 @@ def test_channels_of_a_tissue_and_flat_granules(carescope, tmp_path):
 )
 def test_what_is_impossible_is_refused_before_any_work(refused, tmp_path, options, says):
     assert says in refused(2, "simulate", *options, "--out", tmp_path / "s")
+
+
+def test_an_image_without_objects_is_told_of(carescope, tmp_path):
+    line = ("simulate", "tubes", "--shape", "64,64", "--out", tmp_path)
+    done = [carescope(*line, "--seed", seed) for seed in range(4)]
+    assert [one.code for one in done] == [0] * 4
+    empty = ["objects 0" in " ".join(one.out.split()) for one in done]
+    assert empty == ["holds no object" in one.err for one in done]
+    assert True in empty
 
 
 def test_files_are_replaced_only_when_asked(carescope, refused, tmp_path):

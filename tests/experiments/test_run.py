@@ -3,6 +3,7 @@
 import csv
 import signal
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,16 @@ def test_it_goes_on_where_it_was_interrupted(tmp_path):
     assert done == ["case 0", "case 1", "case 2"]
 
 
+def test_whatever_machines_and_versions_made_it_are_named(tmp_path, monkeypatch):
+    for stop, name in ((2, "an old laptop"), (None, "a new one")):
+        monkeypatch.setattr("carescope.experiments.run.machine", lambda name=name: name)
+        with suppress(KeyboardInterrupt):
+            run(counting([], stop=stop), tmp_path, watch=QUIET)
+    text = (tmp_path / "counting.md").read_text()
+    assert "| machine | an old laptop; then a new one |" in text
+    assert text.count("carescope 0.") == 1
+
+
 def test_results_are_not_replaced_unasked(tmp_path):
     done = []
     run(counting(done), tmp_path, watch=QUIET)
@@ -129,23 +140,25 @@ def history(losses):
 
 
 @pytest.mark.parametrize(
-    ("losses", "falling"),
+    ("losses", "falling", "loss"),
     [
-        ([8, 4, 2, 1, 1, 1, 1, 1], False),
-        ([8, 7, 6, 5, 4, 3, 2, 1], True),
-        ([8, 4, 2, 1, 1, 1, 1, 0.981], False),  # 1.9 %
-        ([8, 4, 2, 1, 1, 1, 1, 0.979], True),
-        ([8, 4, 2, 1, 1, 1, 3, 2], False),  # it rose
-        ([0.1, 0.1, 0.1, 0.1, 5, 4, 3, 2], True),  # a second pass, with losses of its own
-        ([-30, -35, -38, -40, -40, -40, -40.1, -40.2], False),  # decibels
-        ([-30, -35, -38, -40, -40, -40, -40.1, -41], True),
-        ([1, 1], True),  # too short to say
-        ([], True),
-        ([8, 4, 2, 1, 1, 1, float("nan"), None], True),
+        ([8, 4, 2, 1, 1, 1, 1, 1], False, "mse"),
+        ([8, 7, 6, 5, 4, 3, 2, 1], True, "mse"),
+        ([8, 4, 2, 1, 1, 1, 1, 0.981], False, "mae"),  # 1.9 %
+        ([8, 4, 2, 1, 1, 1, 1, 0.979], True, "mae"),
+        ([8, 4, 2, 1, 1, 1, 3, 2], False, "mse"),  # it rose
+        ([0.1, 0.1, 0.1, 0.1, 5, 4, 3, 2], True, "mse"),  # a second pass, with losses of its own
+        ([-30, -35, -38, -40, -40, -40, -40, -40.08], False, "psnr"),  # error x 10^-0.008: 1.8 %
+        ([-30, -35, -38, -40, -40, -40, -40, -40.09], True, "psnr"),  # 2.1 %
+        ([3, 2, 1, 0.01, 0.01, 0.01, 0, -0.01], False, "laplace"),  # width x e^-0.02: 1.98 %
+        ([3, 2, 1, 0.01, 0.01, 0.01, 0, -0.011], True, "gaussian"),  # 2.08 %
+        ([1, 1], True, "mse"),  # too short to say
+        ([], True, "psnr"),
+        ([8, 4, 2, 1, 1, 1, float("nan"), None], True, "mse"),
     ],
 )
-def test_a_loss_that_still_falls(losses, falling):
-    assert still_falling(history(losses)) is falling
+def test_a_loss_that_still_falls(losses, falling, loss):
+    assert still_falling(history(losses), loss) is falling
 
 
 @pytest.mark.parametrize("name", experiments.NAMES)

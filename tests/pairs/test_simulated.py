@@ -33,6 +33,15 @@ def tubes():
     return made()
 
 
+def test_one_number_stands_for_both_ends_of_a_range_and_for_three_sigmas():
+    optics = {"psf": "gaussian", "na": None, "wavelength_um": None, "refractive_index": None}
+    short = {"photons": 50, "frames": 10, "autofluorescence": 0.1, "sigma_um": 0.1}
+    long = {"photons": [50, 50], "frames": [10, 10], "autofluorescence": [0.1, 0.1]}
+    assert Scene.of(SMALL | optics | short) == Scene.of(
+        SMALL | optics | long | {"sigma_um": [0.1] * 3}
+    )
+
+
 def test_a_batch_depends_on_seed_and_number_alone(tubes):
     again = made()
     again.batch(0)

@@ -100,6 +100,12 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.model import load
     from carescope.predict import check_projects
 
+    if given["average"] > 1 and given["timepoint"] is not None:
+        raise UsageError(
+            "takes one time point, of which there is no mean",
+            where="--timepoint",
+            remedy="Leave it out, or --average",
+        )
     model = load(given["model"])
     if given["spread"]:
         job.check_spread(model)

@@ -122,6 +122,9 @@ def simulate(given: dict[str, Any]) -> None:
             command=command_line(),
             watch=watch.simulating,
         )
+        for row in rows:
+            if not row["objects"]:
+                watch.say(f"warning: {row['labels']} holds no object; try a larger --shape")
     if given["as_json"]:
         print(json.dumps(rows))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from carescope import baselines, metrics
 from carescope.experiments.scenes import CAMERA, Volume
+from carescope.files.processor import cores
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.physics import sampling
@@ -38,7 +38,7 @@ def deconvolved(
     from scipy.fft import set_workers
 
     light = [view - CAMERA.offset for view in views]
-    with set_workers(os.cpu_count() or 1):
+    with set_workers(cores()):
         return baselines.multiview(light, kernels, iterations=iterations)
 
 

@@ -27,4 +27,4 @@ def learnt(folder: Path, learn: Callable[[Path], Model | Ensemble]) -> Model | E
 
 def converged(made: Model | Ensemble) -> bool:
     """Whether the validation loss of no member was still falling when its training ended."""
-    return not any(still_falling(one.facts["history"]) for one in made.members)
+    return not any(still_falling(one.facts["history"], one.recipe.loss) for one in made.members)

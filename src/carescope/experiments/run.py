@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +87,8 @@ def run(
         minutes = sum(note["seconds"] for note in notes) / 60
         results = Results(table, page, figure, rows, minutes, _unconverged(rows))
         picture = experiment.draw(rows)
-        text = _page(experiment, results, cases, seed=seed, full=full, command=command)
+        made = {fact: _all(note[fact] for note in notes) for fact in ("machine", "software")}
+        text = _page(experiment, results, cases, made, seed=seed, full=full, command=command)
         book.note(WRITING)
         atomic.write_bytes(figure, picture, overwrite=replace)
         atomic.write_text(table, _csv(rows), overwrite=replace)
@@ -107,13 +108,19 @@ def _measure(experiment: Experiment, cases: list[Case], book: ledger.Ledger, wat
         own = book.folder / f"case-{number}"
         rows = experiment.measure(case, folder.make(own), watch)
         seconds = time.monotonic() - began
-        book.note(name, {"rows": [_plain(row) for row in rows], "seconds": seconds})
+        made = {"machine": machine(), "software": software(), "seconds": seconds}
+        book.note(name, {"rows": [_plain(row) for row in rows]} | made)
         folder.remove(own)  # models and drafts: what they gave is noted
 
 
 def _plain(row: Row) -> Row:
     """A row whose NumPy numbers are Python's, as JSON has them."""
     return {name: value.item() if hasattr(value, "item") else value for name, value in row.items()}
+
+
+def _all(said: Iterable[str]) -> str:
+    """What was said of cases, each thing once: an interrupted run may have gone on elsewhere."""
+    return "; then ".join(dict.fromkeys(said))
 
 
 def _unconverged(rows: Sequence[Row]) -> int:
@@ -134,6 +141,7 @@ def _page(
     experiment: Experiment,
     results: Results,
     cases: Sequence[Case],
+    made: dict[str, str],
     *,
     seed: int,
     full: bool,
@@ -148,9 +156,7 @@ def _page(
         "seed": seed,
         "trainings that had not converged": f"{results.unconverged} of {trained} rows",
         "took": f"{results.minutes:.1f} minutes, without what was interrupted",
-        "machine": machine(),
-        "software": software(),
-    }
+    } | made
     notes = experiment.notes(results.rows)
     if results.unconverged:
         notes = [

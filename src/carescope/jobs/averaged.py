@@ -47,10 +47,13 @@ def averaged(film: Image, count: int) -> tuple[Image, list[str]]:
         return film, []
     if film.size("T") < count:
         frames = f"{film.size('T')} time points" if "T" in film.axes else "no time points"
+        renamed = "in Fiji, Image > Properties turns slices into frames"
         raise InputError(
             f"has {frames} (axes {film.axes}), and means of {count} are asked for",
             where=film.source,
-            remedy="Give a smaller --average or leave it out; --axes names the dimensions",
+            remedy="Give a smaller --average or leave it out"
+            if "T" in film.axes
+            else f"Leave --average out, or give a film: --axes names dimensions, or {renamed}",
         )
     means = replace(film, data=_Means(film.data, film.axes.index("T"), count))
     left = film.size("T") % count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections import deque
@@ -11,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 from carescope.errors import UsageError
+from carescope.files.processor import cores
 from carescope.jobs.crew import RETRIES, told
 from carescope.jobs.hand import LostError, Piece
 from carescope.jobs.order import Order
@@ -61,7 +61,7 @@ class Cluster:
             # Memory is bounded by the size of blocks, and not by restarting workers.
             place = self._stack.enter_context(
                 dask.LocalCluster(
-                    n_workers=self._count or os.cpu_count(),
+                    n_workers=self._count or cores(),
                     threads_per_worker=1,
                     memory_limit=0,
                     dashboard_address=None,

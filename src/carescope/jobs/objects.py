@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 
 from carescope import metrics
@@ -16,6 +17,10 @@ from carescope.jobs.compare import Field, Row, channel_name, name_of, open_field
 Real = npt.NDArray[Any]
 Segmentation = Literal["components", "watershed"]
 
+#: Share of neighbouring pixels along X that differ in a label image, at most.
+MOST_CHANGING = 0.5
+
+FOUND = "what was found"
 COUNTS = ("truth_objects", "objects", "matched", "missed", "spurious")
 LINKS = ("truth_links", "links", "matched_links")
 
@@ -101,14 +106,14 @@ def _scored(
         row |= {"channel": channel_name(truth, channel)} if truth.size("C") > 1 else {}
         tracked: Real | None = None
         try:
-            labels: Iterable[Real] = _frames(image, channel, segmentation)
+            labels: Iterable[Real] = _frames(image, channel, segmentation, FOUND)
             film = truth.size("T") > 1
             if film and (track or segmentation is not None):
                 labels = tracked = metrics.track(labels)
             for moment, pair in enumerate(zip(_frames(truth, channel), labels, strict=True)):
                 rows.append(row | ({"timepoint": moment} if film else {}) | _scores(*pair, iou))
             if film:
-                again = _frames(image, channel) if tracked is None else tracked
+                again = _frames(image, channel, None, FOUND) if tracked is None else tracked
                 links = metrics.tracking(_frames(truth, channel), again, iou=iou)
                 counts = (links.truth_links, links.links, links.matched)
                 films.append(row | dict(zip(LINKS, counts, strict=True)))
@@ -117,11 +122,25 @@ def _scored(
     return rows, films
 
 
-def _frames(image: Image, channel: int, segmentation: Segmentation | None = None) -> Iterator[Real]:
+def _frames(
+    image: Image, channel: int, segmentation: Segmentation | None = None, name: str = "the truth"
+) -> Iterator[Real]:
     """Label images of a film one by one, so that it need not fit into memory."""
     for moment in range(image.size("T")):
         part = part_of(image, channel, moment)
-        yield part if segmentation is None else _segmented(part, segmentation, image)
+        yield _labels(part, name) if segmentation is None else _segmented(part, segmentation, image)
+
+
+def _labels(part: Real, name: str) -> Real:
+    """What is given as labels, unless most pixels differ from the next one, as in a picture."""
+    changing = np.count_nonzero(part[..., 1:] != part[..., :-1])
+    if changing > MOST_CHANGING * part[..., 1:].size:
+        raise InputError(
+            f"{name} is no label image: most neighbouring pixels differ, as grey levels do",
+            remedy="Give a whole number for each object and 0 for background; "
+            "--segment segments an image first",
+        )
+    return part
 
 
 def _scores(truth: Real, labels: Real, iou: float) -> Row:

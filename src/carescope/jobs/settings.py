@@ -60,12 +60,18 @@ def parsed(kind: str, texts: Sequence[str]) -> dict[str, Any]:
         try:
             found[name] = _value(value, parameters[name])
         except (KeyError, ValueError) as error:
-            usual = parameters[name].default
+            usual = OWN.get(kind, {}).get(name, parameters[name].default)
             raise UsageError(
                 f"{value!r} is no value of {name}, which is {usual!r} by default",
                 where="--set",
                 remedy="Give a number, several as 9,15, or true or false, as the default is",
             ) from error
+    if kind == "nuclei" and found["packed"] and "radius_px" in found:
+        raise UsageError(
+            "says nothing about packed nuclei, which fill the cells of their packing",
+            where="--set radius_px",
+            remedy="Add --set packed=false, or set volume_per_nucleus_px3 instead",
+        )
     return found
 
 

@@ -56,12 +56,13 @@ class Scene(BaseModel):
         last two are equal.
     psf
         ``gaussian``, ``widefield``, ``confocal``, ``twophoton`` or ``lightsheet``, with `na`,
-        `na_illum`, `wavelength_um`, `refractive_index` or `sigma_um` as it needs.
+        `na_illum`, `wavelength_um`, `refractive_index` or `sigma_um` as it needs; one sigma stands
+        for all three.
     sharp_um
         Full width at half maximum to which targets are blurred; 0 leaves them as the phantom is.
     photons
         Photo-electrons in the brightest pixel of a frame, from and to; each field is seen with
-        several numbers in between.
+        several numbers in between. One number stands for both, here and below.
     frames
         How many frames an input is the mean of, from and to.
     gain, offset, read_noise
@@ -111,6 +112,14 @@ class Scene(BaseModel):
         if len(shape) not in (2, 3) or min(shape) < LEAST_PX:
             raise ValueError(f"2 or 3 lengths of at least {LEAST_PX} pixels are needed")
         return shape
+
+    @field_validator("photons", "frames", "autofluorescence", "sigma_um", mode="before")
+    @classmethod
+    def _alike(cls, value: object, info: ValidationInfo) -> object:
+        """One number stands for both ends of a range, and for all three sigmas."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        return (value,) * (3 if info.field_name == "sigma_um" else 2)
 
     @field_validator("voxel_um")
     @classmethod

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 COLUMNS = ("step", "seconds", "train_loss", "val_loss", "learning_rate")
 #: Of its validation loss, what a training that has converged loses at most in its last quarter.
 STILL_FALLING = 0.02
+#: By how much losses that are logarithms change where what they measure changes e-fold.
+LOGARITHMS = {"psnr": 10 / math.log(10), "laplace": 1.0, "gaussian": 1.0}
 
 
 def check_board(tensorboard: str | Path) -> None:
@@ -106,26 +108,31 @@ def write(rows: Sequence[Mapping[str, float | None]], run: Path) -> None:
     atomic.write_text(folder.make(run) / "history.csv", text, overwrite=True)
 
 
-def still_falling(rows: Sequence[Mapping[str, float | None]]) -> bool:
+def still_falling(rows: Sequence[Mapping[str, float | None]], loss: str) -> bool:
     """Whether a training would have gone on getting better: it had not converged.
 
     That is, whether the lowest validation loss of the last quarter of its steps is more than 2 %
-    below the lowest of the quarter before. Of too short a history nobody can say that it
-    had converged.
+    below the lowest of the quarter before; of a loss that is a logarithm, what it is the logarithm
+    of. Of too short a history nobody can say that it had converged.
 
     Parameters
     ----------
     rows
         The history, one row an epoch; of a training in two passes, both.
+    loss
+        As in the recipe: ``psnr`` counts in decibels, the likelihoods in natural logarithms.
     """
     last = max((row["step"] or 0 for row in rows), default=0)
     quarters: dict[int, float] = {}
     for row in rows:
-        step, loss = row["step"], row["val_loss"]
-        if not step or loss is None or not math.isfinite(loss):
+        step, value = row["step"], row["val_loss"]
+        if not step or value is None or not math.isfinite(value):
             continue
         quarter = math.ceil(4 * step / last)
-        quarters[quarter] = min(loss, quarters.get(quarter, math.inf))
+        quarters[quarter] = min(value, quarters.get(quarter, math.inf))
     if not {3, 4} <= set(quarters):
         return True
-    return quarters[3] - quarters[4] > STILL_FALLING * abs(quarters[3])
+    before, after = quarters[3], quarters[4]
+    if loss not in LOGARITHMS:
+        return before - after > STILL_FALLING * before
+    return (before - after) / LOGARITHMS[loss] > -math.log1p(-STILL_FALLING)
