@@ -8,7 +8,7 @@ import pytest
 
 from carescope import phantoms
 from carescope.errors import UsageError
-from carescope.phantoms import texture
+from carescope.phantoms import phantom, texture
 from carescope.phantoms.numbering import renumbered
 
 SHAPE = (40, 56, 48)
@@ -78,9 +78,9 @@ def test_what_cannot_be_made_is_refused(kind):
         make(kind, shape=(8, 64, 64))
     with pytest.raises(UsageError, match="no planes"):
         make(kind).planes(slice(30, 41))
-    if not phantoms.KINDS[kind].can_be_flat:
-        with pytest.raises(UsageError, match="no shape 64 x 64"):
-            make(kind, shape=(64, 64))
+    lengths = "64 x 64" if kind == "epithelium" else "2 x 2 x 64 x 64"
+    with pytest.raises(UsageError, match=f"no shape {lengths}"):
+        make(kind, shape=[int(n) for n in lengths.split(" x ")])
 
 
 @pytest.mark.parametrize("kind", ["tubes", "granules"])
@@ -89,6 +89,19 @@ def test_a_flat_phantom_is_a_plane(kind):
     assert density.shape == labels.shape == (128, 120)
     assert labels.max() > 2
     assert density[labels > 0].mean() > 5 * density[labels == 0].mean()
+
+
+@pytest.mark.parametrize("kind", ["nuclei", "membranes", "tissue"])
+def test_a_section_is_the_middle_plane_of_a_volume(kind):
+    cut, volume = make(kind, shape=(72, 64)), make(kind, shape=(phantom.SECTIONED_PLANES, 72, 64))
+    density, labels = cut.whole()
+    middle = (phantom.SECTIONED_PLANES - 1) // 2
+    true, numbers = (part[..., 0, :, :] for part in volume.planes(slice(middle, middle + 1)))
+    # Voxels on an edge may round to its other side.
+    assert np.mean(np.abs(density - true) > 3e-4) < 2e-3
+    assert np.mean((labels > 0) != (numbers > 0)) < 2e-3
+    assert len(np.unique(labels)) > 5
+    np.testing.assert_array_equal(cut.planes(slice(0, 1))[0][..., 0, :, :], density)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -31,7 +31,8 @@ class Membranes(Phantom):
     Parameters
     ----------
     shape
-        Planes, rows and columns (Z, Y, X), each at least 16.
+        Planes, rows and columns (Z, Y, X), each at least 16; or rows and columns (Y, X), for a
+        section through the middle of such a volume.
     seed
         The same seed gives the same phantom.
     volume_per_cell_px3
@@ -44,9 +45,9 @@ class Membranes(Phantom):
 
     Returns
     -------
-    density : (Z, Y, X) float32
+    density : ([Z,] Y, X) float32
         Between `background` and 1.
-    labels : (Z, Y, X) int32
+    labels : ([Z,] Y, X) int32
         1, 2, ... in each cell; cells touch in the middle of their membrane.
 
     Raises
@@ -54,6 +55,8 @@ class Membranes(Phantom):
     UsageError
         The volume, its cells or their membranes are too small.
     """
+
+    can_be_cut = True
 
     def __init__(
         self,
@@ -67,12 +70,12 @@ class Membranes(Phantom):
         super().__init__(shape, "cells")
         check_cells(volume_per_cell_px3, width_px)
         self.width_px, self.background = width_px, background
-        self.points = packing.spread(self.box, seed, volume_per_cell_px3)
+        self.points = packing.spread(self.world, seed, volume_per_cell_px3)
         self._bends = [
-            SmoothNoise(self.box, BEND_SCALE_PX, seed, "membrane bend", axis) for axis in range(3)
+            SmoothNoise(self.world, BEND_SCALE_PX, seed, "membrane bend", axis) for axis in range(3)
         ]
         self._uneven = [
-            SmoothNoise(self.box, s, seed, "membrane", i) for i, s in enumerate(UNEVEN_SCALES_PX)
+            SmoothNoise(self.world, s, seed, "membrane", i) for i, s in enumerate(UNEVEN_SCALES_PX)
         ]
 
     def _slab(self, slab: slice) -> tuple[Volume, Labels]:

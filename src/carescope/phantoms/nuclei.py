@@ -31,7 +31,8 @@ class Nuclei(Phantom):
     Parameters
     ----------
     shape
-        Planes, rows and columns (Z, Y, X), each at least 16.
+        Planes, rows and columns (Z, Y, X), each at least 16; or rows and columns (Y, X), for a
+        section through the middle of such a volume.
     seed
         The same seed gives the same phantom.
     radius_px
@@ -47,9 +48,9 @@ class Nuclei(Phantom):
 
     Returns
     -------
-    density : (Z, Y, X) float32
+    density : ([Z,] Y, X) float32
         Non-negative, about 1 in a bright nucleus.
-    labels : (Z, Y, X) int32
+    labels : ([Z,] Y, X) int32
         0 outside, 1, 2, ... in each nucleus.
 
     Raises
@@ -57,6 +58,8 @@ class Nuclei(Phantom):
     UsageError
         The volume is too small to hold a nucleus, or a size is impossible.
     """
+
+    can_be_cut = True
 
     def __init__(
         self,
@@ -77,14 +80,14 @@ class Nuclei(Phantom):
             )
         self.background = background
         if packed:
-            self.nuclei, brightness = _packed(self.box, seed, volume_per_nucleus_px3)
+            self.nuclei, brightness = _packed(self.world, seed, volume_per_nucleus_px3)
         else:
-            self.nuclei, brightness = _loose(self.box, seed, radius_px, volume_per_nucleus_px3)
+            self.nuclei, brightness = _loose(self.world, seed, radius_px, volume_per_nucleus_px3)
         self._brightness = np.array([0.0, *brightness], np.float32)
-        self._chromatin = Chromatin(self.box, seed)
+        self._chromatin = Chromatin(self.world, seed)
 
     def _slab(self, slab: slice) -> tuple[Volume, Labels]:
-        labels = self.nuclei.labels(slab, self.box)
+        labels = self.nuclei.labels(slab, self.world)
         texture = self._chromatin.planes(slab)
         density = np.full(labels.shape, self.background, np.float32)
         nucleus = labels > 0

@@ -20,6 +20,8 @@ Box = tuple[int, int, int]
 P = ParamSpec("P")
 
 LEAST_PX = 16
+#: Planes of the volume through which a flat phantom may be a section: thicker than most objects.
+SECTIONED_PLANES = 96
 
 
 class Phantom(ABC):
@@ -29,7 +31,7 @@ class Phantom(ABC):
     ----------
     shape
         Planes, rows and columns (Z, Y, X), each at least 16; or rows and columns (Y, X), for
-        those that can be flat.
+        those that can be flat or be cut.
     what
         What it shows, to name in the refusal of a shape.
 
@@ -39,8 +41,10 @@ class Phantom(ABC):
         As it was given.
     box
         The same with planes: one where the phantom is flat.
-    can_be_flat
-        Whether it may have the shape (Y, X).
+    world
+        The volume in which it lies: the box, or one of which that is the plane in the middle.
+    can_be_flat, can_be_cut
+        Whether it may have the shape (Y, X): as something flat, or as a section of a volume.
     mapped
         Names of its `maps`.
     channels, labelled
@@ -55,13 +59,14 @@ class Phantom(ABC):
     channels: tuple[str, ...] = ()
     labelled: tuple[str, ...] = ()
     can_be_flat: ClassVar[bool] = False
+    can_be_cut: ClassVar[bool] = False
     mapped: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, shape: Sequence[int], what: str) -> None:
         self.shape = tuple(int(n) for n in shape)
-        dimensions = (2, 3) if self.can_be_flat else (3,)
+        dimensions = (2, 3) if self.can_be_flat or self.can_be_cut else (3,)
         if len(self.shape) not in dimensions or min(self.shape) < LEAST_PX:
-            axes = "Z, Y and X" + (", or along Y and X" if self.can_be_flat else "")
+            axes = "Z, Y and X" + (", or along Y and X" if 2 in dimensions else "")
             raise UsageError(
                 f"a phantom of shape {describe_shape(self.shape)} is too small for {what}"
                 if len(self.shape) in dimensions
@@ -70,6 +75,8 @@ class Phantom(ABC):
                 remedy=f"Give at least {LEAST_PX} voxels along {axes}",
             )
         self.box: Box = (1, *self.shape)[-3:]  # type: ignore[assignment]
+        cut = self.is_flat and self.can_be_cut
+        self.world: Box = (SECTIONED_PLANES, *self.box[1:]) if cut else self.box
         self._last: tuple[slice, Volume, Labels] | None = None
 
     @property
@@ -79,7 +86,7 @@ class Phantom(ABC):
 
     @abstractmethod
     def _slab(self, slab: slice) -> tuple[Volume, Labels]:
-        """Density and labels of some planes, ([C,] planes, Y, X)."""
+        """Density and labels of some planes of the world, ([C,] planes, Y, X)."""
 
     def maps(self) -> dict[str, npt.NDArray[np.float32 | np.int32]]:
         """What else is true of the whole and has no planes, (Y, X) arrays by name."""
@@ -134,7 +141,7 @@ class Phantom(ABC):
         density = np.empty((*_axis(self.channels), *self.box), np.float32)
         labels = np.empty((*_axis(self.labelled), *self.box), np.int32)
         for slab in slabs(self.box):
-            density[..., slab, :, :], labels[..., slab, :, :] = self._slab(slab)
+            density[..., slab, :, :], labels[..., slab, :, :] = self._within(slab)
         renumbered(labels.reshape(-1, *self.box[1:]))
         if self.is_flat:
             return density[..., 0, :, :], labels[..., 0, :, :]
@@ -143,8 +150,13 @@ class Phantom(ABC):
     def _made(self, slab: slice) -> tuple[Volume, Labels]:
         """A slab; the last one is remembered for those who ask plane by plane."""
         if self._last is None or self._last[0] != slab:
-            self._last = (slab, *self._slab(slab))
+            self._last = (slab, *self._within(slab))
         return self._last[1:]
+
+    def _within(self, slab: slice) -> tuple[Volume, Labels]:
+        """Density and labels of some planes of the box."""
+        above = (self.world[0] - self.box[0]) // 2
+        return self._slab(slice(slab.start + above, slab.stop + above))
 
 
 def _axis(names: tuple[str, ...]) -> tuple[int, ...]:

@@ -26,7 +26,8 @@ class Tissue(Phantom):
     Parameters
     ----------
     shape
-        Planes, rows and columns (Z, Y, X), each at least 16.
+        Planes, rows and columns (Z, Y, X), each at least 16; or rows and columns (Y, X), for a
+        section through the middle of such a volume.
     seed
         The same seed gives the same phantom.
     volume_per_cell_px3
@@ -43,9 +44,9 @@ class Tissue(Phantom):
 
     Returns
     -------
-    density : (2, Z, Y, X) float32
-        Channels nuclei and membranes; (Z, Y, X), the brighter of both, where `summed`.
-    labels : (2, Z, Y, X) int32
+    density : (2, [Z,] Y, X) float32
+        Channels nuclei and membranes; ([Z,] Y, X), the brighter of both, where `summed`.
+    labels : (2, [Z,] Y, X) int32
         Nuclei and cells; a nucleus has the number of its cell.
 
     Raises
@@ -55,6 +56,7 @@ class Tissue(Phantom):
     """
 
     labelled = ("nuclei", "cells")
+    can_be_cut = True
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class Tissue(Phantom):
         smaller = np.minimum(1, (share * volume_per_cell_px3 / room) ** (1 / 3))
         self._forms = (forms / smaller[:, None, None]).astype(np.float32)
         self._brightness = rng.generator(seed, "nucleus brightness").uniform(0.5, 1, len(points))
-        self._chromatin = Chromatin(self.box, seed)
+        self._chromatin = Chromatin(self.world, seed)
 
     def _slab(self, slab: slice) -> tuple[Volume, Labels]:
         where = self._membranes.where(slab)
