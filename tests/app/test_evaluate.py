@@ -98,6 +98,15 @@ def test_folders_alone_are_compared_by_name(call):
     assert [row["file"] for row in told["images"]] == ["a", "b"]
 
 
+def test_what_lies_beside_a_restoration_is_no_image_of_its_own(call, images):
+    for name in ("a_scale", "b_disagreement", "b_height"):
+        write(images / "restored" / f"{name}.ome.tif", structure(9))
+    told = json.loads(call("--json", low=None, tune=None).out)
+    assert [row["file"] for row in told["images"]] == ["a", "b"]
+    write(images / "restored" / "e_scale.ome.tif", structure(9))  # of no image that is there
+    assert "has no e_scale" in call(low=None, tune=None).err
+
+
 def test_single_files_have_whatever_names_they_like(carescope, images):
     ended = carescope(
         "evaluate", images / "restored" / "a.ome.tif", images / "high" / "a.tif", "--json",

@@ -114,7 +114,7 @@ def test_scales_follow_the_noise_of_an_image(tmp_path):
         assert inside.mean() == pytest.approx(0.9, abs=0.03)
 
 
-def test_channels_have_factors_of_their_own(tmp_path):
+def test_channels_have_factors_of_their_own(tmp_path, monkeypatch):
     one = held_out(lambda rng, shape: rng.laplace(0, 0.05, shape), count=3)
     other = held_out(lambda rng, shape: rng.laplace(0, 0.2, shape), count=3)
 
@@ -125,8 +125,27 @@ def test_channels_have_factors_of_their_own(tmp_path):
         (joined(one[n][0], other[n][0]), joined(one[n][1], other[n][1])) for n in range(len(one))
     ]
     model.save(member(channels=2), tmp_path / "m")
+    shown, page = [], job.trust_page
+
+    def noting(**told):
+        shown.extend(told["examples"])
+        return page(**told)
+
+    monkeypatch.setattr(job, "trust_page", noting)
     small, large = job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")["factors"]
     assert large / small == pytest.approx(4, rel=0.3)
+    image, kept = pairs[0][0], load_model(tmp_path / "m")
+    scales = predict.restore(kept, image).scale.array()
+    for example in (e for e in shown if e.where.startswith("1.tif")):
+        told = scales[int(example.where[-1])]
+        assert np.median(example.scale) == pytest.approx(np.median(told), rel=0.02)
+    assert {e.where[-1] for e in shown} == {"0", "1"}
+    for channel in (0, 1):
+        out = tmp_path / f"{channel}.mp4"
+        assert movies.sample_movie(kept, image, out, frames=2, channel=channel) == 2
+    assert (tmp_path / "0.mp4").read_bytes() != (tmp_path / "1.mp4").read_bytes()
+    with pytest.raises(InputError, match="from 0 to 1"):
+        movies.sample_movie(kept, image, tmp_path / "x.mp4", channel=2)
 
 
 def test_what_cannot_be_judged_is_refused_and_overlap_is_said(tmp_path):

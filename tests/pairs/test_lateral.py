@@ -176,7 +176,9 @@ def test_patches_lie_on_structure(stack):
 def test_stack_without_foreground_is_refused_with_the_threshold(stack):
     grey = np.full((6, 128, 160), 10, np.uint16)
     grey[:, :, -20:] = 1000  # structure in the validation band alone
-    with pytest.raises(InputError, match=r"no patch holds structure: none exceeds 4\d\d"):
+    with pytest.raises(
+        InputError, match=r"no patch holds structure: left of what validates none exceeds 4\d\d"
+    ):
         pairs.from_volume(Image(grey, "ZYX", stack.voxel_um), Microscope())
 
 

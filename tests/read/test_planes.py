@@ -89,6 +89,20 @@ def test_a_small_memory_forgets_and_stays_right(files, monkeypatch):
     assert sum(p.nbytes for p in data._recent._held.values()) <= 2000
 
 
+def test_many_files_share_a_memory(files, monkeypatch):
+    monkeypatch.setattr(planes_module, "ALL_CACHES_BYTES", 20_000)
+    opened = [read.open(files["deflated tiles"].source).data for _ in range(6)]
+    for data in [*opened, *reversed(opened)]:
+        np.testing.assert_array_equal(data[...], VALUES)
+        held = [sum(p.nbytes for p in one._recent._held.values()) for one in opened]
+        own = sum(p.nbytes for p in data._recent._held.values())
+        assert 0 < sum(held) <= max(20_000, own)
+    assert sum(map(bool, held)) < 6
+    del opened, data
+    planes_module._Recent(1).put((0, 0), VALUES)
+    assert len(planes_module._Recent._filled) == 0  # what is gone is forgotten
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_the_floating_point_predictor(tmp_path, dtype, order):

@@ -103,7 +103,9 @@ def movie(given: dict[str, Any]) -> None:
 
     model = load(given["model"])
     stacks_only = model.task.kind == "isotropic"
-    image, _ = open_given(given, lambda image: outline(model, image), stacks_only=stacks_only)
+    several = model.task.channels_out > 1  # all are given, and one of those restored is shown
+    asked = given | {"channel": None} if several else given
+    image, _ = open_given(asked, lambda image: outline(model, image), stacks_only=stacks_only)
     count = sample_movie(
         model,
         image,
@@ -111,6 +113,7 @@ def movie(given: dict[str, Any]) -> None:
         frames=given["frames"],
         fps=given["fps"],
         plane=given["plane"],
+        channel=(given["channel"] or 0) if several else 0,
         crop=given["crop"],
         seed=given["seed"],
         overwrite=given["overwrite"],

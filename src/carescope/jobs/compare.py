@@ -15,6 +15,7 @@ from carescope.errors import InputError
 from carescope.files.hashes import sha256
 from carescope.image import Image
 from carescope.jobs.inputs import find_images, several
+from carescope.jobs.outputs import BESIDE
 
 Real = npt.NDArray[Any]
 Row = dict[str, Any]
@@ -230,8 +231,13 @@ def _matched(paths: dict[str, Path]) -> list[dict[str, Path]]:
 
 def _by_name(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in find_images([folder]):
+    paths = find_images([folder])
+    whole = {name_of(path).lower() for path in paths}
+    spread = {f"{name}_{layer}" for name in whole for layer in BESIDE}
+    for path in paths:
         name = name_of(path).lower()
+        if name in spread:  # what `restore --spread` and `--height` wrote beside a restoration
+            continue
         if name in found:
             raise InputError(
                 f"{found[name].name} and {path.name} have the same name, {name}",

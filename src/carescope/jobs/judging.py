@@ -35,6 +35,8 @@ class Judged:
         For each channel one of each image.
     examples, members, errors
         What the report shows.
+    shown
+        Of which channel each example is, and the logarithm of its image's noise.
     disagreement
         Counts of all pixels by D.
     noise
@@ -43,6 +45,7 @@ class Judged:
 
     tallies: list[list[trust.Tally]]
     examples: list[evidence.Example] = field(default_factory=list)
+    shown: list[tuple[int, float | None]] = field(default_factory=list)
     members: list[evidence.Members] = field(default_factory=list)
     errors: list[evidence.Wrong] = field(default_factory=list)
     disagreement: npt.NDArray[np.int64] = field(
@@ -95,7 +98,10 @@ def judge(
             name = f"{Path(low.source or 'array').name}" + (
                 f", channel {channel}" if len(found.tallies) > 1 else ""
             )
+            before = len(found.examples)
             _show(found, name, family, seen, mean[channel], scale[channel], target)
+            noise = found.noise[channel][-1]
+            found.shown += [(channel, noise)] * (len(found.examples) - before)
             if differ is not None and isinstance(judged, Ensemble) and not found.members:
                 _show_members(found, name, judged, low, channel, seen, mean, differ, target)
         if watch:

@@ -22,6 +22,7 @@ def sample_movie(
     frames: int = 60,
     fps: float = 10.0,
     plane: int | None = None,
+    channel: int = 0,
     crop: tuple[slice, slice] | None = None,
     seed: int = 0,
     overwrite: bool = False,
@@ -36,13 +37,15 @@ def sample_movie(
     model
         One with scales.
     image
-        One channel and time point, axes YX or ZYX.
+        One time point of as many channels as the model takes, axes YX or ZYX, with C or without.
     out
         The MP4 file to write.
     frames, fps
         How many samples, and how many a second.
     plane
         Which restored plane of a stack; the middle one where None.
+    channel
+        Which restored channel.
     crop
         Rows and columns to show; all where None.
     seed
@@ -60,7 +63,7 @@ def sample_movie(
     ModelError
         The model has no scales.
     InputError
-        The image holds more than one channel or time point, or has no such plane or crop.
+        The image holds more time points or channels, or there is no such plane, channel or crop.
     """
     atomic.check_writable(out, overwrite=overwrite)
     if model.family is None:
@@ -69,12 +72,17 @@ def sample_movie(
             where="carescope movie",
             remedy="Train it with --laplace",
         )
-    if image.size("C") > 1 or image.size("T") > 1:
+    if image.size("T") > 1:
         raise InputError(
-            f"holds {image.size('C')} channels and {image.size('T')} time points, and a movie "
-            "shows one of each",
+            f"holds {image.size('T')} time points, and a movie shows one",
             where=image.source,
-            remedy="Choose them with --channel and --timepoint",
+            remedy="Choose one with --timepoint",
+        )
+    if not 0 <= channel < model.task.channels_out:
+        raise InputError(
+            f"has no restored channel {channel}",
+            where=image.source,
+            remedy=f"Give --channel a number from 0 to {model.task.channels_out - 1}",
         )
     restored = predict.restore(model, image)
     if restored.scale is None:  # for type checkers: a family means scales
@@ -88,9 +96,10 @@ def sample_movie(
             remedy=f"Give --plane a number from 0 to {planes - 1}",
         )
     mean, scale = (
-        each.arranged("TCZYX").array()[0, 0, shown] for each in (restored.mean, restored.scale)
+        each.arranged("TCZYX").array()[0, channel, shown]
+        for each in (restored.mean, restored.scale)
     )
-    recorded = image.arranged("TCZYX").array()[0, 0]
+    recorded = image.arranged("TCZYX").array()[0, channel if model.task.keeps_channels else 0]
     nearest = shown if restored.grid is None else round(shown / restored.grid.factor)
     parts = [each[crop] if crop else each for each in (recorded[nearest], mean, scale)]
     if min(parts[0].shape) == 0:

@@ -10,6 +10,8 @@ from carescope.errors import UsageError
 from carescope.files import atomic, ledger, shares
 from carescope.files.folder import check_free, check_makeable
 
+#: What may be written beside a restoration, under its name and this.
+BESIDE = ("scale", "disagreement", "height")
 DTYPES = ("float32", "uint8", "uint16", "int16")
 #: The note in a ledger that a layer of a restoration is about to get its name begins so.
 NAMED = "named "
@@ -98,8 +100,8 @@ def beside(out: Path, members: int, *, height: bool = False) -> dict[str, Path]:
 
     The spread is the scale, and the disagreement of several members; without members there is none.
     """
-    wanted = {"scale": members > 0, "disagreement": members > 1, "height": height}
-    names = [name for name, yes in wanted.items() if yes]
+    wanted = (members > 0, members > 1, height)
+    names = [name for name, yes in zip(BESIDE, wanted, strict=True) if yes]
     ending = out.name[len(stem(out)) :] if is_zarr(out) else ".ome.tif"
     return {name: out.with_name(f"{stem(out)}_{name}{ending}") for name in names}
 

@@ -126,7 +126,8 @@ def calibrate(
     ]
     rows = [_row(channel) for channel in channels]
     examples = [
-        e._replace(family=scales.family, scale=e.scale * scales.factors[0]) for e in found.examples
+        e._replace(family=scales.family, scale=e.scale * scales.rescaling(*shown).factor)
+        for e, shown in zip(found.examples, found.shown, strict=True)
     ]
     text = trust_page(
         title=f"{folder.name}: can its scales be believed?",

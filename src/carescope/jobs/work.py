@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from carescope import engine, predict
+from carescope.errors import UsageError
 from carescope.image import Image
 from carescope.jobs.identity import identity
 from carescope.jobs.outputs import is_zarr, stem
@@ -90,6 +91,13 @@ def planned(
     provenance: dict[str, str] | None = None,
 ) -> Work:
     """What is restored, into what; refused where the model and the stack do not match."""
+    if dtype != "float32" and not model.task.keeps_channels:
+        raise UsageError(
+            "has no room for what this model restores: other channels come out than go in, in "
+            "units of their own, mostly from 0 to 1",
+            where=f"--dtype {dtype}",
+            remedy="Leave it out",
+        )
     there = predict.outline(model, stack, force=force)
     facts = predict.provenance(model, stack) | (provenance or {})
     layers = {"mean": Layer(out, dtype, facts)}

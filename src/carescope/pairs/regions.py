@@ -129,8 +129,8 @@ def no_structure(maps: Sequence[Affine], where: str | None) -> InputError:
     """The error for a stack, or several, without any foreground."""
     levels = " and ".join(f"{t:g}" for t in thresholds(maps))
     return InputError(
-        f"no patch holds structure: none exceeds {levels}, which is {LEVEL:.0%} of the way "
-        "up the range that normalises it",
+        f"no patch holds structure: left of what validates none exceeds {levels}, which is "
+        f"{LEVEL:.0%} of the way up the range that normalises it",
         where=where,
-        remedy="Give a stack with structure away from the right-hand border",
+        remedy="Give a larger image, or one with structure away from the right-hand border",
     )

@@ -10,7 +10,8 @@ import math
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
+from weakref import ReferenceType, ref
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,8 @@ from carescope.read.indexing import positions, within
 from carescope.read.page import NONE, Page
 from carescope.read.strict import unreadable
 
-CACHE_BYTES = 64 * 2**20
+#: Decoded segments that are kept of a file, and of all files together that are open.
+CACHE_BYTES, ALL_CACHES_BYTES = 64 * 2**20, 512 * 2**20
 
 
 class Planes:
@@ -123,13 +125,16 @@ class Planes:
 
 
 class _Recent:
-    """The segments decoded last, up to a number of bytes."""
+    """The segments of a file decoded last, up to a number of bytes, for this file and for all."""
+
+    #: Those that hold something, the one that was filled last at the end.
+    _filled: ClassVar[OrderedDict[int, ReferenceType[_Recent]]] = OrderedDict()
+    _lock: ClassVar[threading.RLock] = threading.RLock()  # pixels let go may let go of a file
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self._held: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
 
     def get(self, key: tuple[int, int]) -> npt.NDArray[Any] | None:
         with self._lock:
@@ -143,7 +148,25 @@ class _Recent:
                 self._held[key] = pixels
                 self._bytes += pixels.nbytes
             while self._bytes > self.limit_bytes:
-                self._bytes -= self._held.popitem(last=False)[1].nbytes
+                self._drop()
+            self._filled[id(self)] = ref(self)
+            self._filled.move_to_end(id(self))
+            self._drop_of_others()
+
+    def _drop(self) -> None:
+        self._bytes -= self._held.popitem(last=False)[1].nbytes
+
+    def _drop_of_others(self) -> None:
+        """Keep all of them together below their limit; those filled long ago give way."""
+        alive = {number: found() for number, found in self._filled.items()}
+        total = sum(one._bytes for one in alive.values() if one)
+        for number, one in alive.items():
+            while one and one._held and total > ALL_CACHES_BYTES and one is not self:
+                total -= one._bytes
+                one._drop()
+                total += one._bytes
+            if not one or not one._held:
+                del self._filled[number]
 
     def __reduce__(self) -> tuple[type[_Recent], tuple[int]]:
         return _Recent, (self.limit_bytes,)  # another process starts with nothing
