@@ -1,5 +1,7 @@
 """Patches of recorded pairs: alike in place, in range, apart from what validates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,6 +139,26 @@ def test_all_that_does_not_fit_is_named_at_once():
     flat = Image(np.ones((64, 64), np.float32), "YX", source="flat.tif")
     with pytest.raises(InputError, match="constant"):
         pairs.from_pairs([(flat, flat)])
+
+
+@pytest.mark.parametrize("odd", ["low", "high", "both"])
+def test_channels_in_another_order_are_named(odd):
+    def named(pair, wrong):
+        orders = {"low": ("A", "B"), "high": ("A", "B")}
+        orders |= {name: ("B", "A") for name in wrong}
+        return tuple(
+            replace(image, channel_names=names, source=f"{name}.tif")
+            for image, (name, names) in zip(pair, orders.items(), strict=True)
+        )
+
+    whole = named(scene(0, channels=2), [])
+    pairs.from_pairs([whole, named(scene(1, channels=2), [])], recipe())
+    other = named(scene(1, channels=2), ["low", "high"] if odd == "both" else [odd])
+    said = "high" if odd == "high" else "low"
+    with pytest.raises(
+        InputError, match=rf"{said}\.tif has its channels in the order B, A, not A, B"
+    ):
+        pairs.from_pairs([whole, other], recipe())
 
 
 def test_one_channel_may_become_two():

@@ -28,6 +28,16 @@ def out_of_place(names: Sequence[str], expected: Sequence[str]) -> bool:
     )
 
 
+def _in_other_places(image: Image, other: Image) -> list[str]:
+    """What is said of an image of as many channels in another order."""
+    if image.size("C") != other.size("C") or not out_of_place(
+        image.channel_names, other.channel_names
+    ):
+        return []
+    names = (", ".join(one.channel_names) for one in (image, other))
+    return ["its channels in the order {}, not {}".format(*names)]
+
+
 def check_alike(images: Sequence[Image], grids: Sequence[Grid]) -> None:
     """Refuse stacks that differ from the first one, naming all of them at once.
 
@@ -49,9 +59,7 @@ def check_alike(images: Sequence[Image], grids: Sequence[Grid]) -> None:
         differs = []
         if image.size("C") != first.size("C"):
             differs.append(f"{image.size('C')} channels, not {first.size('C')}")
-        elif out_of_place(image.channel_names, first.channel_names):
-            names = (", ".join(one.channel_names) for one in (image, first))
-            differs.append("its channels in the order {}, not {}".format(*names))
+        differs += _in_other_places(image, first)
         if abs(grid.factor / one.factor - 1) > TOLERANCE:
             differs.append(f"a factor of {grid.factor:.3g}, not {one.factor:.3g}")
         if abs(image.voxel()[2] / first.voxel()[2] - 1) > TOLERANCE:
@@ -91,6 +99,8 @@ def check_pairs(
             odd.append(f"{name} has {_kind(*found)}, not {_kind(*kinds)}")
         elif min(low.size("Y"), low.size("X")) < 2 * CELL_PX:
             odd.append(f"{name} is smaller than {2 * CELL_PX} x {2 * CELL_PX} pixels")
+        for one, other in ((low, first_low), (high, first_high), (high, low)):
+            odd += [f"{one.source or 'array'} has {said}" for said in _in_other_places(one, other)]
         alike = "TZYX" if kind == "denoise" else "TYX"
         flat = kind != "project" or not _is_stack(high)
         if not flat or any(low.size(axis) != high.size(axis) for axis in alike):
