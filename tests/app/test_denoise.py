@@ -48,6 +48,21 @@ def test_train_restore_and_evaluate(carescope, folders, tmp_path):
     assert (read.open(tmp_path / "o" / "1_scale.ome.tif").array() > 0).all()
 
 
+def test_pairs_that_judge_are_looked_at_as_those_that_train(carescope, folders, tmp_path):
+    pairs = ("--low", folders / "low", "--high", folders / "high")
+    model = tmp_path / "m"
+    carescope("train", "denoise", *pairs, "--model", model, *FEW, "--laplace")
+    for number in range(3):
+        high = read.open(folders / "high" / f"{number}.ome.tif")
+        (tmp_path / "moved").mkdir(exist_ok=True)
+        moved = replace(high, data=np.roll(high.array(), (3, 5), (-2, -1)))
+        tiff.save(tmp_path / "moved" / f"{number}.ome.tif", moved)
+    assert "shifted" not in carescope("trust", model, *pairs).err
+    ended = carescope("trust", model, *pairs[:3], tmp_path / "moved", "--overwrite")
+    assert ended.code == 0, ended.err
+    assert "Targets lie shifted by whole pixels (z, y, x)" in ended.err
+
+
 def test_pooled_conditions_and_refusals_in_json(carescope, folders, tmp_path):
     low = ("--low", folders / "low")
     ended = carescope(

@@ -350,6 +350,13 @@ def test_overwriting_is_allowed_when_asked_for(carescope, job, tmp_path):
     assert read.open(tmp_path / "o.tif").shape == (61, 96, 112)
 
 
+def test_no_truth_is_recorded_for_isotropic_models(carescope, job):
+    held = job.folder / "nuclei.ome.tif"
+    ended = carescope("trust", job.folder / "model", "--low", held, "--high", held)
+    assert ended.code == 4
+    assert "no microscope records the truth of that" in ended.err
+
+
 def test_version(carescope, in_a_process):
     import carescope as package
 

@@ -140,7 +140,7 @@ def test_shifted_and_swapped_pairs_are_pointed_out_and_moved_back(planes):
     low, high = planes[0]
     moved = Image(np.roll(high.array(), (5, -9), (0, 1)), "YX", source="high/00.tif")
     kept, (said,) = job.registered([(low, moved), planes[1]])
-    assert "00.tif by 0, 5, -9; move them back with --register" in said
+    assert "00.tif by 0, 5, -9; training with --register moves such back" in said
     assert kept[0][1] is moved
     ((one, two), _), (said,) = job.registered([(low, moved), planes[1]], correct=True)
     assert "were moved back" in said

@@ -38,18 +38,26 @@ def crop(text: str) -> tuple[slice, slice]:
 def trust(given: dict[str, Any]) -> None:
     """Hold a model's scales against truths it never saw, and keep in it how to read them."""
     from carescope.app.progress import Watch
+    from carescope.errors import ModelError
     from carescope.jobs import denoise as pairs
     from carescope.jobs.trust import calibrate
     from carescope.model import load
 
     task = load(given["model"]).task
+    if task.kind == "isotropic":
+        raise ModelError(
+            "restores isotropically, and no microscope records the truth of that",
+            where=given["model"],
+            remedy="Compare it with a simulated truth: carescope simulate, restore, evaluate",
+        )
     files = pairs.match(given["low"], given["high"])
 
     def open_one(path: Path) -> tuple[Image, list[str]]:
         return open_given(given | {"stack": path}, lambda image: None, stacks_only=False)
 
-    kind = "denoise" if task.kind == "isotropic" else task.kind
-    images, warnings = pairs.open_pairs(files, open_one, kind, lambda _: task.factor)
+    images, warnings = pairs.open_pairs(files, open_one, task.kind, lambda _: task.factor)
+    if task.kind == "denoise":
+        warnings += pairs.registered(images)[1]
     page = given["report"] or given["model"] / "trust.html"
     with Watch(quiet=given["as_json"]) as watch:
         found = calibrate(

@@ -186,7 +186,7 @@ def registered(
         kept.append(pair)
     warnings = []
     if moved:
-        done = "they were moved back" if correct else "move them back with --register"
+        done = "they were moved back" if correct else "training with --register moves such back"
         warnings.append(
             f"Targets lie shifted by whole pixels (z, y, x), or show another scene where that is "
             f"much: {_some(moved)}; {done}."
