@@ -39,6 +39,7 @@ LAYERS = [
     ["jobs"],
     ["experiments"],
     ["app"],
+    ["__main__"],
 ]
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 MODULES = {

@@ -100,12 +100,6 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.model import load
     from carescope.predict import check_projects
 
-    if given["average"] > 1 and given["timepoint"] is not None:
-        raise UsageError(
-            "takes one time point, of which there is no mean",
-            where="--timepoint",
-            remedy="Leave it out, or --average",
-        )
     model = load(given["model"])
     if given["spread"]:
         job.check_spread(model)
@@ -180,9 +174,15 @@ def _order(given: dict[str, Any], source: Path) -> Order:
 
 
 def _check_sharing(given: dict[str, Any], sources: Sequence[Path]) -> None:
-    """Refuse what several processes cannot do together."""
+    """Refuse what cannot be done together, or by several processes."""
     from carescope.jobs.outputs import is_zarr
 
+    if given["average"] > 1 and given["timepoint"] is not None:
+        raise UsageError(
+            "takes one time point, of which there is no mean",
+            where="--timepoint",
+            remedy="Leave it out, or --average",
+        )
     several = [name for name in ("workers", "shard", "dask") if given[name] is not None]
     if not several:
         return

@@ -47,6 +47,12 @@ class Accelerated(Model):
         """The network by its engine; parameters are those of `Model.apply`."""
         return self._in_parts(self._whole, patch)
 
+    def make_ready(self) -> None:
+        """Load the engine and what it makes of the network, so that their memory is known."""
+        if self.engine != REFERENCE and self.run is None:
+            self.run = runner(self, self.engine)
+            self.run(np.zeros((1, self.task.channels_in, *net.grid(self.network)), np.float32))
+
     def _in_parts(
         self, run: Callable[[Floats], Floats], patch: Floats, most_px: float = math.inf
     ) -> Floats:

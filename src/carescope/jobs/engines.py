@@ -54,6 +54,10 @@ def with_engine(
         memory_bytes=predict.room(memory_bytes),
         settled=settled,
     )
+    if memory_bytes is not None:
+        for member in chosen.model.members:
+            if isinstance(member, engine.Accelerated):
+                member.make_ready()
     return _by(work, chosen.model), chosen.warnings
 
 

@@ -66,26 +66,9 @@ def sample_movie(
         The image holds more time points or channels, or there is no such plane, channel or crop.
     """
     atomic.check_writable(out, overwrite=overwrite)
-    if model.family is None:
-        raise ModelError(
-            "the model does not say how sure it is, so there is nothing to draw samples from",
-            where="carescope movie",
-            remedy="Train it with --laplace",
-        )
-    if image.size("T") > 1:
-        raise InputError(
-            f"holds {image.size('T')} time points, and a movie shows one",
-            where=image.source,
-            remedy="Choose one with --timepoint",
-        )
-    if not 0 <= channel < model.task.channels_out:
-        raise InputError(
-            f"has no restored channel {channel}",
-            where=image.source,
-            remedy=f"Give --channel a number from 0 to {model.task.channels_out - 1}",
-        )
+    _check(model, image, channel)
     restored = predict.restore(model, image)
-    if restored.scale is None:  # for type checkers: a family means scales
+    if restored.scale is None or model.family is None:  # for type checkers, after `_check`
         raise ModelError("the model gave no scales")
     planes = restored.mean.size("Z")
     shown = planes // 2 if plane is None else plane
@@ -116,3 +99,25 @@ def sample_movie(
         pixel_um=pixel_um,
     )
     return write_movie(out, made, fps=fps, overwrite=overwrite)
+
+
+def _check(model: Model | Ensemble, image: Image, channel: int) -> None:
+    """Refuse what cannot be shown, before anything is restored."""
+    if model.family is None:
+        raise ModelError(
+            "the model does not say how sure it is, so there is nothing to draw samples from",
+            where="carescope movie",
+            remedy="Train it with --laplace",
+        )
+    if image.size("T") > 1:
+        raise InputError(
+            f"holds {image.size('T')} time points, and a movie shows one",
+            where=image.source,
+            remedy="Choose one with --timepoint",
+        )
+    if not 0 <= channel < model.task.channels_out:
+        raise InputError(
+            f"has no restored channel {channel}",
+            where=image.source,
+            remedy=f"Give --channel a number from 0 to {model.task.channels_out - 1}",
+        )
