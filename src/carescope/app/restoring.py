@@ -106,7 +106,7 @@ def restore(given: dict[str, Any]) -> None:
     if given["height"]:
         check_projects(model)
     sources = find_images(given["stacks"])
-    _check_sharing(given, sources)
+    _check_together(given, sources)
     members = len(model.members) if given["spread"] else 0
     with Watch(quiet=given["as_json"]) as watch:
         if given["shard"] is not None:
@@ -173,7 +173,7 @@ def _order(given: dict[str, Any], source: Path) -> Order:
     return Order(*paths, **{name: given[name] for name in asked}, provenance=told)
 
 
-def _check_sharing(given: dict[str, Any], sources: Sequence[Path]) -> None:
+def _check_together(given: dict[str, Any], sources: Sequence[Path]) -> None:
     """Refuse what cannot be done together, or by several processes."""
     from carescope.jobs.outputs import is_zarr
 

@@ -50,8 +50,7 @@ class Accelerated(Model):
     def make_ready(self) -> None:
         """Load the engine and what it makes of the network, so that their memory is known."""
         if self.engine != REFERENCE and self.run is None:
-            self.run = runner(self, self.engine)
-            self.run(np.zeros((1, self.task.channels_in, *net.grid(self.network)), np.float32))
+            self._whole(np.zeros((1, self.task.channels_in, *net.grid(self.network)), np.float32))
 
     def _in_parts(
         self, run: Callable[[Floats], Floats], patch: Floats, most_px: float = math.inf

@@ -98,10 +98,8 @@ def judge(
             name = f"{Path(low.source or 'array').name}" + (
                 f", channel {channel}" if len(found.tallies) > 1 else ""
             )
-            before = len(found.examples)
-            _show(found, name, family, seen, mean[channel], scale[channel], target)
-            noise = found.noise[channel][-1]
-            found.shown += [(channel, noise)] * (len(found.examples) - before)
+            of = channel, found.noise[channel][-1]
+            _show(found, of, name, family, seen, mean[channel], scale[channel], target)
             if differ is not None and isinstance(judged, Ensemble) and not found.members:
                 _show_members(found, name, judged, low, channel, seen, mean, differ, target)
         if watch:
@@ -130,6 +128,7 @@ def _channels_first(image: Any) -> Any:
 
 def _show(
     found: Judged,
+    of: tuple[int, float | None],
     name: str,
     family: str,
     seen: Pixels,
@@ -144,6 +143,7 @@ def _show(
             found.examples.append(
                 evidence.Example(name, parts[0], parts[1], parts[2], parts[3], family)
             )
+            found.shown.append(of)
     for place in metrics.strongest_errors(truth, mean, 2, WINDOW_PX):
         parts = _cut(place, seen, mean, truth)
         found.errors.append(evidence.Wrong(name, place.value, parts[0], parts[1], parts[2]))

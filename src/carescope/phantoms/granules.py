@@ -63,7 +63,7 @@ class Granules(Phantom):
         The shape is too small, or a diameter is negative.
     """
 
-    can_be_flat = True
+    flat_within = 1
 
     def __init__(
         self,

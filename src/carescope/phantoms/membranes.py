@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from carescope.errors import UsageError
 from carescope.phantoms import packing
-from carescope.phantoms.phantom import Labels, Phantom, Volume, at_once
+from carescope.phantoms.phantom import SECTIONED_PLANES, Labels, Phantom, Volume, at_once
 from carescope.phantoms.profile import REACH_PER_WIDTH, bump
 from carescope.phantoms.texture import NOISE, SmoothNoise
 
@@ -56,7 +56,7 @@ class Membranes(Phantom):
         The volume, its cells or their membranes are too small.
     """
 
-    can_be_cut = True
+    flat_within = SECTIONED_PLANES
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from carescope import rng
 from carescope.errors import UsageError
 from carescope.phantoms import packing
 from carescope.phantoms.ellipsoids import Ellipsoids
-from carescope.phantoms.phantom import Box, Labels, Phantom, Volume, at_once
+from carescope.phantoms.phantom import SECTIONED_PLANES, Box, Labels, Phantom, Volume, at_once
 from carescope.phantoms.texture import SmoothNoise
 
 Floats = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ class Nuclei(Phantom):
         The volume is too small to hold a nucleus, or a size is impossible.
     """
 
-    can_be_cut = True
+    flat_within = SECTIONED_PLANES
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ class Phantom(ABC):
     ----------
     shape
         Planes, rows and columns (Z, Y, X), each at least 16; or rows and columns (Y, X), for
-        those that can be flat or be cut.
+        those that can be flat.
     what
         What it shows, to name in the refusal of a shape.
 
@@ -43,8 +43,9 @@ class Phantom(ABC):
         The same with planes: one where the phantom is flat.
     world
         The volume in which it lies: the box, or one of which that is the plane in the middle.
-    can_be_flat, can_be_cut
-        Whether it may have the shape (Y, X): as something flat, or as a section of a volume.
+    flat_within
+        Of how many planes it is the one in the middle where its shape is (Y, X): 1 for what is
+        flat, more for a section of a volume; 0 where it cannot have that shape.
     mapped
         Names of its `maps`.
     channels, labelled
@@ -58,15 +59,14 @@ class Phantom(ABC):
 
     channels: tuple[str, ...] = ()
     labelled: tuple[str, ...] = ()
-    can_be_flat: ClassVar[bool] = False
-    can_be_cut: ClassVar[bool] = False
+    flat_within: ClassVar[int] = 0
     mapped: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, shape: Sequence[int], what: str) -> None:
         self.shape = tuple(int(n) for n in shape)
-        dimensions = (2, 3) if self.can_be_flat or self.can_be_cut else (3,)
+        dimensions = (2, 3) if self.flat_within else (3,)
         if len(self.shape) not in dimensions or min(self.shape) < LEAST_PX:
-            axes = "Z, Y and X" + (", or along Y and X" if 2 in dimensions else "")
+            axes = "Z, Y and X" + (", or along Y and X" if self.flat_within else "")
             raise UsageError(
                 f"a phantom of shape {describe_shape(self.shape)} is too small for {what}"
                 if len(self.shape) in dimensions
@@ -75,8 +75,7 @@ class Phantom(ABC):
                 remedy=f"Give at least {LEAST_PX} voxels along {axes}",
             )
         self.box: Box = (1, *self.shape)[-3:]  # type: ignore[assignment]
-        cut = self.is_flat and self.can_be_cut
-        self.world: Box = (SECTIONED_PLANES, *self.box[1:]) if cut else self.box
+        self.world: Box = (self.flat_within, *self.box[1:]) if self.is_flat else self.box
         self._last: tuple[slice, Volume, Labels] | None = None
 
     @property

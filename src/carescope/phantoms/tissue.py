@@ -12,7 +12,7 @@ from carescope.errors import UsageError
 from carescope.phantoms import packing
 from carescope.phantoms.membranes import WIDEST, Membranes
 from carescope.phantoms.nuclei import Chromatin
-from carescope.phantoms.phantom import Labels, Phantom, Volume, at_once
+from carescope.phantoms.phantom import SECTIONED_PLANES, Labels, Phantom, Volume, at_once
 from carescope.phantoms.profile import REACH_PER_WIDTH
 
 
@@ -56,7 +56,7 @@ class Tissue(Phantom):
     """
 
     labelled = ("nuclei", "cells")
-    can_be_cut = True
+    flat_within = SECTIONED_PLANES
 
     def __init__(
         self,

@@ -67,7 +67,7 @@ class Tubes(Phantom):
     Chimiques des Pays-Bas 68 (1949), doi:10.1002/recl.19490681203.
     """
 
-    can_be_flat = True
+    flat_within = 1
 
     def __init__(
         self,
