@@ -136,6 +136,20 @@ def test_files_that_cannot_be_read_are_all_named(folders):
     assert "high/02.tif" in caught.value.what
 
 
+def test_pixel_sizes_that_differ_are_told(planes, tmp_path):
+    """Metadata is wrong too often to refuse what may be one and the same pixel."""
+    lows, highs = tmp_path / "low", tmp_path / "high"
+    for folder, sizes in ((lows, (0.1, 0.1, 0.2)), (highs, (0.1, 0.4, 0.2))):
+        folder.mkdir()
+        for number, size in enumerate(sizes):
+            grey = planes[number][0].array()
+            tiff.save(folder / f"{number}.tif", Image(grey, "YX", (1, size, size)))
+    _, (said,) = job.open_pairs(job.match([lows], highs), open_one)
+    assert "1.tif has pixels of 0.1 um, its target of 0.4 um; 2.tif has pixels" in said
+    assert "2.tif has pixels of 0.2 um, the first input of 0.1 um" in said
+    assert "0.tif" not in said
+
+
 def test_shifted_and_swapped_pairs_are_pointed_out_and_moved_back(planes):
     low, high = planes[0]
     moved = Image(np.roll(high.array(), (5, -9), (0, 1)), "YX", source="high/00.tif")
@@ -149,3 +163,17 @@ def test_shifted_and_swapped_pairs_are_pointed_out_and_moved_back(planes):
     other = Image(np.random.default_rng(0).normal(size=(128, 128)), "YX", source="high/00.tif")
     _, (said,) = job.registered([(low, other)])
     assert "same scene: 00.tif. Were files swapped?" in said
+
+
+@pytest.mark.parametrize(("axis", "part"), [("T", "frame 2"), ("C", "channel 2")])
+def test_what_is_shifted_differently_within_a_pair_is_pointed_out_and_left(planes, axis, part):
+    low, high = ([pair[side].array() for pair in planes[:3]] for side in (0, 1))
+    drifting = [*high[:2], np.roll(high[2], (6, 0), (0, 1))]
+    still, drifted = (
+        (Image(np.stack(low), f"{axis}YX", source="low/a.tif"), Image(np.stack(to), f"{axis}YX"))
+        for to in (high, drifting)
+    )
+    assert job.registered([still])[1] == []
+    (kept,), (said,) = job.registered([drifted], correct=True)
+    assert f"; {part} by 0, 6, 0)" in said
+    assert kept is drifted

@@ -8,6 +8,7 @@ from carescope import Ensemble, Image, Recipe, load_model, model, net, predict
 from carescope.errors import InputError, ModelError, OutputError
 from carescope.jobs import movie as movies
 from carescope.jobs import trust as job
+from carescope.jobs.denoise import learn_pairs
 from carescope.model import Model
 from carescope.task import Task
 
@@ -24,9 +25,7 @@ def member(seed=0, loss="laplace", channels=1, scale=0.5):
         _, bias = network.scale_head.parameters()
         torch.nn.init.constant_(bias, float(np.log(np.expm1(scale - 1e-3))))
     task = Task(kind="denoise", channels_in=channels, channels_out=channels)
-    return Model(
-        network, architecture, Recipe(loss=loss, seed=seed), task, {"trained_on": ["0.tif"]}
-    )
+    return Model(network, architecture, Recipe(loss=loss, seed=seed), task)
 
 
 def held_out(errors, count=6, axes="YX"):
@@ -148,7 +147,7 @@ def test_channels_have_factors_of_their_own(tmp_path, monkeypatch):
         movies.sample_movie(kept, image, tmp_path / "x.mp4", channel=2)
 
 
-def test_what_cannot_be_judged_is_refused_and_overlap_is_said(tmp_path):
+def test_what_cannot_be_judged_is_refused(tmp_path):
     pairs = held_out(lambda rng, shape: rng.laplace(0, BLUR, shape), count=2)
     model.save(member(loss="mse"), tmp_path / "plain")
     with pytest.raises(ModelError, match="--laplace"):
@@ -159,11 +158,26 @@ def test_what_cannot_be_judged_is_refused_and_overlap_is_said(tmp_path):
         job.calibrate(tmp_path / "m", turned, tmp_path / "t.html")
     assert not (tmp_path / "t.html").exists()
     assert "calibration" not in load_model(tmp_path / "m").facts
-    seen = [tuple(Image(i.array(), "YX", source="0.tif") for i in pair) for pair in pairs]
-    (said,) = job.calibrate(tmp_path / "m", seen, tmp_path / "t.html")["warnings"]
-    assert "0.tif bear names of training images" in said
+    assert job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")["warnings"] == []
     with pytest.raises(OutputError, match="exists"):
         job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")
+
+
+def test_what_a_model_learnt_from_is_known_whatever_it_is_called(tmp_path):
+    pairs = held_out(lambda rng, shape: rng.laplace(0, BLUR, shape), count=4)
+    recipe = Recipe(loss="laplace", steps=1, patch_px=32, batch_size=2)
+    learn_pairs(pairs[:2], recipe, folder=tmp_path / "m")
+    other_names = [
+        tuple(Image(i.array(), "YX", source=f"new/{n}.tif") for i in pair)
+        for n, pair in enumerate(pairs)
+    ]
+    (said,) = job.calibrate(tmp_path / "m", other_names, tmp_path / "t.html")["warnings"]
+    assert said.startswith("0.tif, 1.tif: the model was trained on them.")
+    same_names = [
+        tuple(Image(i.array(), "YX", source=taught.source) for i in pair)
+        for (taught, _), pair in zip(pairs[:2], pairs[2:], strict=True)
+    ]
+    assert job.calibrate(tmp_path / "m", same_names, tmp_path / "u.html")["warnings"] == []
 
 
 def test_a_movie_shows_samples_of_the_calibrated_distribution(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,18 +10,21 @@ from carescope import pairs
 from carescope.errors import InputError
 from carescope.image import Image
 from carescope.jobs.familiar import fingerprint_of
+from carescope.jobs.identity import glance
 from carescope.jobs.inputs import find_images, several
 from carescope.jobs.members import check_kept, learn_members, starts
 from carescope.jobs.passes import Shared, Watch
 from carescope.model import Ensemble, Model
 from carescope.pairs import AcquiredPairs
 from carescope.pairs.planes import overlaid
-from carescope.pairs.registration import aligned, shift_between
+from carescope.pairs.registration import Shift, aligned, shift_between, shifts_within
 from carescope.recipe import Recipe
 from carescope.task import Kind
 
 #: Of many files with the same to be said, so many are named.
 MOST_TOLD = 5
+#: Parts of an image whose shifts differ by no more lie in one place: noise can move them so far.
+SAME_SHIFT_PX = 1
 #: What CARE's paper and its package train with; a minute of it is a minute of a GPU.
 PAPER = {
     "network": "care",
@@ -148,10 +151,30 @@ def open_pairs(
         raise broken[0] if len(broken) == 1 else InputError(said, remedy=broken[0].remedy)
     images = [(opened[low], opened[high]) for low, high in files]
     pairs.check_pairs(images, kind, factor(images))
+    if kind != "upsample":  # of which pixel sizes that differ are refused
+        warnings += _odd_pixels(images)
     if len(warnings) > MOST_TOLD:
         left = len(warnings) - MOST_TOLD
         warnings[MOST_TOLD:] = [f"And {left} such warnings more; carescope check tells all."]
     return images, warnings
+
+
+def _odd_pixels(images: Sequence[tuple[Image, Image]]) -> list[str]:
+    """A sentence for pixels of different sizes, within a pair or among pairs."""
+    known = [low.voxel_um for low, _ in images if low.voxel_um]
+    odd = []
+    for low, high in images:
+        others = {"its target": high.voxel_um, "the first input": known[0] if known else None}
+        for name, other in others.items():
+            if low.voxel_um and other and abs(low.voxel_um[2] / other[2] - 1) > pairs.TOLERANCE:
+                sizes = f"{low.voxel_um[2]:.3g} um, {name} of {other[2]:.3g} um"
+                odd.append(f"{Path(low.source or 'array').name} has pixels of {sizes}")
+    if not odd:
+        return []
+    return [
+        f"Pixel sizes differ: {_some(odd)}. A network learns structures by their size in pixels: "
+        "correct what the files say, or train a model for each size."
+    ]
 
 
 def registered(
@@ -171,18 +194,21 @@ def registered(
     Returns
     -------
     images, warnings
-        The pairs, and a sentence for shifted and for swapped ones.
+        The pairs, and a sentence each for those that are shifted, whose frames or channels are
+        shifted differently, and that show different scenes.
     """
-    kept, moved, strange = [], [], []
-    for low, high in images:
-        shift = shift_between(*(overlaid(low, high, factor) if factor > 1 else (low, high)))
-        name = Path(low.source or "array").name
-        pair = (low, high)
+    kept, moved, apart, strange = [], [], [], []
+    for pair in images:
+        one, other = overlaid(*pair, factor) if factor > 1 else pair
+        shift = shift_between(one, other)
+        name = Path(one.source or "array").name
         if not shift.same:
             strange.append(name)
+        elif inner := _unlike(shift, shifts_within(one, other)):
+            apart.append(f"{name} ({'; '.join(inner)})")
         elif any(shift.pixels):
             moved.append(f"{name} by {', '.join(map(str, shift.pixels))}")
-            pair = aligned(low, high, shift.pixels, factor) if correct else pair
+            pair = aligned(*pair, shift.pixels, factor) if correct else pair
         kept.append(pair)
     warnings = []
     if moved:
@@ -191,12 +217,28 @@ def registered(
             f"Targets lie shifted by whole pixels (z, y, x), or show another scene where that is "
             f"much: {_some(moved)}; {done}."
         )
+    if apart:
+        warnings.append(
+            "Frames or channels of targets lie shifted by different pixels (z, y, x), so that they "
+            f"cannot be moved back as one: {_some(apart)}. Register them one by one first."
+        )
     if strange:
         warnings.append(
             f"Input and target do not seem to show the same scene: {_some(strange)}. Were files "
             "swapped?"
         )
     return kept, warnings
+
+
+def _unlike(whole: Shift, parts: Mapping[str, Shift]) -> list[str]:
+    """How the parts of an image are displaced, where one is otherwise than all of it."""
+    apart = (
+        max(abs(p - q) for p, q in zip(shift.pixels, whole.pixels, strict=True))
+        for shift in parts.values()
+    )
+    if max(apart, default=0) <= SAME_SHIFT_PX:
+        return []
+    return [f"{name} by {', '.join(map(str, shift.pixels))}" for name, shift in parts.items()]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -235,6 +277,7 @@ def learn_pairs(
     begun = starts(start, members, recipe, pairs.check_pairs(images, kind, factor))
     made = pairs.from_pairs(images, recipe, kind=kind, factor=factor)
     made.known = fingerprint_of([low for low, _ in images], recipe.percentiles)
+    made.known["seen_sha256"] = [glance(low) for low, _ in images]
     learnt = learn_members(made, begun, shared, folder, watch)
     told = [said for one in learnt.members for said in one.facts["warnings"]]
     return LearntPairs(learnt, made, list(dict.fromkeys(told)))

@@ -29,6 +29,14 @@ def of_file(image: Image) -> str:
     return _hashed([*seen, stamp(Path(image.source))])
 
 
+def glance(image: Image) -> str:
+    """A hash of the pixels of the middle plane in the middle of time: copies have the same."""
+    frames = image.frames()
+    frame = frames[len(frames) // 2]
+    plane = np.ascontiguousarray(frame.data[:, frame.size("Z") // 2])
+    return hashlib.sha256(plane.tobytes()).hexdigest()
+
+
 def _choices(image: Image) -> tuple[list[str], bool]:
     """What was chosen of something larger, and whether that is an array in memory."""
     data, seen = image.data, [repr((image.axes, image.shape, image.voxel_um))]

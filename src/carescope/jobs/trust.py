@@ -13,6 +13,7 @@ from carescope import model, trust
 from carescope.errors import InputError, ModelError
 from carescope.files import atomic
 from carescope.image import Image
+from carescope.jobs.identity import glance
 from carescope.jobs.judging import BINS, Judged, judge
 from carescope.model import Ensemble, Model
 from carescope.model.calibrated import Calibrated, store
@@ -209,13 +210,15 @@ def _row(channel: Channel) -> dict[str, object]:
 
 
 def _overlap(judged: Model | Ensemble, images: Sequence[tuple[Image, Image]]) -> list[str]:
-    names = {Path(low.source or "").name for low, _ in images}
-    both = sorted(names & set(judged.facts.get("trained_on", ())))
+    """Whether a model learnt from these images: by what they show, whatever they are called."""
+    seen = judged.facts.get("seen_sha256", ())
+    both = sorted(Path(low.source or "array").name for low, _ in images if glance(low) in seen)
     if not both:
         return []
+    some = f"{', '.join(both[:3])}{' and more' if len(both) > 3 else ''}"
     return [
-        f"{', '.join(both[:3])}{' and more' if len(both) > 3 else ''} bear names of training "
-        "images. A model that is judged by what it was trained on looks surer than it is."
+        f"{some}: the model was trained on {'it' if len(both) == 1 else 'them'}. A model that is "
+        "judged by what it was trained on looks surer than it is."
     ]
 
 

@@ -20,7 +20,7 @@ from carescope.pairs.contract import Batch
 from carescope.pairs.levels import in_units_of
 from carescope.pairs.places import Places
 from carescope.pairs.planes import coarser, overlaid
-from carescope.pairs.regions import CELL_PX, POOLED_PLANES, Region, no_structure, split
+from carescope.pairs.regions import CELL_PX, POOLED_PLANES, Region, divide, no_structure
 from carescope.pairs.shot import Shot
 from carescope.recipe import Recipe
 from carescope.task import Kind, Task
@@ -227,14 +227,16 @@ def from_pairs(
         maps = (*ranges, in_units_of(low, same, *ranges))
         if few:
             low, high = overlaid(low, high, factor)
-        size = low.size("Y"), low.size("X")
-        for one, other in zip(low.frames(), high.frames(), strict=True):
+        whole = Region((0, low.size("Y")), (0, low.size("X")))
+        targets = high.frames()
+        if not held:
+            parts = divide(targets[len(targets) // 2], ranges[1], recipe.validation_fraction)
+        for one, other in zip(low.frames(), targets, strict=True):
             if number in held:
-                validating.append(Shot(one, other, *maps, Region((0, size[0]), (0, size[1]))))
+                validating.append(Shot(one, other, *maps, whole))
             elif held:
-                training.append(Shot(one, other, *maps, Region((0, size[0]), (0, size[1]))))
+                training.append(Shot(one, other, *maps, whole))
             else:
-                parts = split(size, recipe.validation_fraction, where=low.source)
                 for shots, region in zip((training, validating), parts, strict=True):
                     shots.append(Shot(one, other, *maps, region))
     return AcquiredPairs(training, validating, recipe, task, images)

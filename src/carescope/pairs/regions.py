@@ -34,6 +34,65 @@ class Region:
         return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
 
 
+def divide(stack: Image, maps: Sequence[Affine], fraction: float) -> tuple[Region, Region]:
+    """`split` a stack; where its band would hold no structure, cut off a side that holds some.
+
+    What lies in the middle of an image, as embryos do, does not reach its border. The band is
+    then as wide as it must be to hold `fraction` of the structure, on the side where that is
+    narrower, though at most a third of the columns.
+
+    Parameters
+    ----------
+    stack
+        Axes CZYX.
+    maps
+        The normalisation of each channel.
+    fraction
+        Share that validates, about.
+
+    Returns
+    -------
+    training, validation : Region
+
+    Raises
+    ------
+    InputError
+        The planes are too small to be cut.
+    """
+    shape = stack.size("Y"), stack.size("X")
+    parts = split(shape, fraction, where=stack.source)
+    if _holds_structure(stack, maps, parts[1]):
+        return parts
+    whole = Region((0, shape[0]), (0, shape[1]))
+    centres = foreground(stack, maps, whole, (CELL_PX, CELL_PX))
+    amounts = np.bincount(centres[:, 2] // CELL_PX, minlength=shape[1] // CELL_PX)
+    if not amounts.any():
+        return parts
+    beyond = {"right": shape[1] % CELL_PX, "left": 0}  # columns after the last whole cell
+    cells = {
+        side: int(np.searchsorted(np.cumsum(amounts[::step]), fraction * amounts.sum())) + 1
+        for side, step in (("right", -1), ("left", 1))
+    }
+    side = min(cells, key=lambda side: cells[side] * CELL_PX + beyond[side])
+    count = min(cells[side], shape[1] // (3 * CELL_PX))
+    held = (amounts[-count:] if side == "right" else amounts[:count]).sum()
+    if not 0 < held <= amounts.sum() / 2:  # one small object is rather learnt from
+        return parts
+    return _cut(shape, count * CELL_PX + beyond[side], side)
+
+
+def _holds_structure(stack: Image, maps: Sequence[Affine], region: Region) -> bool:
+    """Whether any cell of a region does, looked at from the middle planes outwards."""
+    planes = stack.size("Z")
+    outwards = sorted(range(planes), key=lambda plane: abs(plane - planes // 2))
+    place = slice(*region.rows), slice(*region.columns)
+    return any(
+        bool((np.asarray(stack.data[(channel, plane, *place)]) > level).any())
+        for plane in outwards
+        for channel, level in enumerate(thresholds(maps))
+    )
+
+
 def split(
     shape_yx: tuple[int, int], fraction: float, *, where: str | None = None
 ) -> tuple[Region, Region]:
@@ -63,14 +122,22 @@ def split(
     rows, columns = shape_yx
     most = (columns - GAP_PX - 2 * CELL_PX) // CELL_PX
     band = CELL_PX * max(1, min(round(fraction * columns / CELL_PX), most, 8))
-    left = columns - band - GAP_PX
-    if rows < 2 * CELL_PX or left < 2 * CELL_PX:
+    if rows < 2 * CELL_PX or columns - band - GAP_PX < 2 * CELL_PX:
         raise InputError(
             f"planes of {rows} x {columns} pixels are too small to learn from",
             where=where,
             remedy=f"Give planes of at least {2 * CELL_PX} x {3 * CELL_PX + GAP_PX} pixels",
         )
-    return Region((0, rows), (0, left)), Region((0, rows), (columns - band, columns))
+    return _cut(shape_yx, band, "right")
+
+
+def _cut(shape_yx: tuple[int, int], band: int, side: str) -> tuple[Region, Region]:
+    """What trains, and a band of so many columns on one side."""
+    rows, columns = shape_yx
+    if side == "left":
+        return Region((0, rows), (band + GAP_PX, columns)), Region((0, rows), (0, band))
+    left = columns - band
+    return Region((0, rows), (0, left - GAP_PX)), Region((0, rows), (left, columns))
 
 
 def foreground(
@@ -132,5 +199,5 @@ def no_structure(maps: Sequence[Affine], where: str | None) -> InputError:
         f"no patch holds structure: left of what validates none exceeds {levels}, which is "
         f"{LEVEL:.0%} of the way up the range that normalises it",
         where=where,
-        remedy="Give a larger image, or one with structure away from the right-hand border",
+        remedy="Give a larger image, or one with structure in it",
     )

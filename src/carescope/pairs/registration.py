@@ -81,6 +81,27 @@ def shift_between(low: Image, high: Image) -> Shift:
     return Shift((z, y, x), best, best / spread if spread > 0 else 0.0)
 
 
+def shifts_within(low: Image, high: Image) -> dict[str, Shift]:
+    """How frames and channels of a pair are displaced, each alone: of those that show one scene.
+
+    The first frame and the last one are looked at, and every channel of images that have as many;
+    an image without several of either has none.
+
+    Parameters
+    ----------
+    low, high
+        As for `shift_between`.
+    """
+    parts = {}
+    frames, channels = low.size("T"), low.size("C")
+    for number in (0, frames - 1) if frames > 1 else ():
+        parts[f"frame {number}"] = tuple(each.select("T", number) for each in (low, high))
+    for number in range(channels if channels == high.size("C") > 1 else 0):
+        parts[f"channel {number}"] = tuple(each.select("C", number) for each in (low, high))
+    found = {name: shift_between(*pair) for name, pair in parts.items()}
+    return {name: shift for name, shift in found.items() if shift.same}
+
+
 def _structure(image: Image) -> Floats:
     """The middle of an image as zero-mean structure, (Z, Y, X)."""
     from scipy.ndimage import gaussian_filter

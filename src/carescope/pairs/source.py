@@ -14,7 +14,7 @@ from carescope import normalize
 from carescope.grid import Grid
 from carescope.image import Image
 from carescope.normalize import Affine
-from carescope.pairs.regions import CELL_PX, Region, foreground, split
+from carescope.pairs.regions import CELL_PX, Region, divide, foreground
 from carescope.physics import camera
 from carescope.physics.microscope import Kernels
 from carescope.recipe import Recipe
@@ -59,9 +59,7 @@ class Source:
         self.maps, self.noise, self.noise_free = tuple(maps), noise, noise_free
         self.kernel = kernels.used(recipe.psf_mode) if kernels else None
         self.symmetries = kernels.symmetries if kernels else frozenset({"flip", "turn"})
-        self.training, self.validating = split(
-            (stack.size("Y"), stack.size("X")), recipe.validation_fraction, where=stack.source
-        )
+        self.training, self.validating = divide(stack, maps, recipe.validation_fraction)
         # Rows beyond a patch that its sampled lines and their interpolation need.
         self.rim = math.ceil(2 * grid.factor) + 1
 
