@@ -5,7 +5,7 @@ import pytest
 
 from carescope import Image, Microscope, Recipe, pairs
 from carescope.normalize import Affine
-from carescope.pairs.regions import CELL_PX, GAP_PX, divide, foreground
+from carescope.pairs.regions import CELL_PX, GAP_PX, divide, foreground, split
 
 UNIT = (Affine(0, 1),)
 
@@ -31,7 +31,8 @@ def test_structure_at_the_right_leaves_the_band_where_it_was():
 
 
 @pytest.mark.parametrize(
-    ("columns", "side"), [((30, 104), "right"), ((20, 94), "left"), ((0, 60), "left")]
+    ("columns", "side"),
+    [((30, 104), "right"), ((20, 94), "left"), ((0, 60), "left"), ((65, 124), "right")],
 )
 def test_a_band_beside_the_structure_is_moved_to_where_it_holds_some(columns, side):
     stack = bright(columns)
@@ -50,6 +51,14 @@ def test_what_cannot_be_shared_is_left_to_training(columns):
     stack = bright(columns)
     training, validation = divide(stack, UNIT, 0.1)
     assert (training.columns, validation.columns) == ((0, 104), (108, 124))
+
+
+def test_structure_that_only_the_band_would_hold_is_shared():
+    stack = bright((190, 256), width=256)
+    training, validation = split((64, 256), 0.3)
+    assert holds(stack, training) == 0
+    training, validation = divide(stack, UNIT, 0.3)
+    assert 0 < holds(stack, validation) <= holds(stack, training)
 
 
 @pytest.mark.parametrize("kind", ["denoise", "isotropic"])

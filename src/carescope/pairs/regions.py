@@ -35,11 +35,11 @@ class Region:
 
 
 def divide(stack: Image, maps: Sequence[Affine], fraction: float) -> tuple[Region, Region]:
-    """`split` a stack; where its band would hold no structure, cut off a side that holds some.
+    """`split` a stack; where one part would hold no structure, cut it so that both do.
 
-    What lies in the middle of an image, as embryos do, does not reach its border. The band is
-    then as wide as it must be to hold `fraction` of the structure, on the side where that is
-    narrower, though at most a third of the columns.
+    What lies in the middle of an image, as embryos do, does not reach its border, and what lies at
+    the right would only validate. The band is then as wide as it must be to hold `fraction` of the
+    structure, on the side where that is narrower, though at most a third of the columns.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def divide(stack: Image, maps: Sequence[Affine], fraction: float) -> tuple[Regio
     """
     shape = stack.size("Y"), stack.size("X")
     parts = split(shape, fraction, where=stack.source)
-    if _holds_structure(stack, maps, parts[1]):
+    if all(_holds_structure(stack, maps, part) for part in parts):
         return parts
     whole = Region((0, shape[0]), (0, shape[1]))
     centres = foreground(stack, maps, whole, (CELL_PX, CELL_PX))
