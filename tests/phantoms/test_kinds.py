@@ -75,7 +75,7 @@ def test_both_stains_of_a_tissue_in_one_channel(tissue):
 
 
 def test_flat_tubes_keep_to_the_plane_and_their_persistence():
-    chains = _chains((400, 400), 0, 40.0, 160, 0.05)
+    chains, _ = _chains((400, 400), 0, 40.0, 160, 0.05, 4)
     assert (chains[..., 0] == 0).all()
     steps = np.diff(chains, axis=1)
     np.testing.assert_allclose(np.linalg.norm(steps, axis=2), 1, atol=1e-9)

@@ -43,12 +43,21 @@ def test_tubes_fill_the_share_that_their_length_and_width_ask_for(width_px):
 
 
 def test_a_tube_forgets_its_direction_over_its_persistence_length():
-    chains = _chains((400, 400, 400), 0, 40.0, 160, 0.002)
+    chains, _ = _chains((400, 400, 400), 0, 40.0, 160, 0.002, 4)
     steps = np.diff(chains, axis=1)
     np.testing.assert_allclose(np.linalg.norm(steps, axis=2), 1, atol=1e-9)
     for apart in (10, 40, 80):
         cosine = (steps[:, apart:] * steps[:, :-apart]).sum(axis=2).mean()
         assert cosine == pytest.approx(np.exp(-apart / 40), abs=0.03)
+
+
+def test_only_tubes_that_reach_the_volume_are_kept():
+    """Long ones may come from far away, so that nearly all that are drawn lie outside."""
+    chains, brightness = _chains((32, 64, 64), 3, 60.0, 1500, 0.005, 10)
+    assert len(brightness) == len(chains) + 1
+    assert 0 < chains.nbytes < 10e6  # 2 GB of all of them
+    inside = ((chains > -10) & (chains < np.array([42, 74, 74]))).all(axis=2)
+    assert inside.any(axis=1).all()
 
 
 def test_labels_are_numbered_without_gaps():

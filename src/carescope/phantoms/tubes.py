@@ -22,6 +22,8 @@ LEVELS = 2**31 - 1
 LENGTH_PER_PX3, LENGTH_PER_PX2 = 0.005, 0.05
 # Steps of one voxel that are drawn at once.
 CHUNK_STEPS = 2000
+# And that are bent at once: most chains lie outside the volume, and are not kept.
+BENT_STEPS = 500_000
 # Tubes are unevenly labelled, on this scale.
 GRAIN_PX = 6
 
@@ -85,8 +87,10 @@ class Tubes(Phantom):
         usual = LENGTH_PER_PX2 if self.is_flat else LENGTH_PER_PX3
         density = usual if length_per_px3 is None else length_per_px3
         self.width_px, self.background = width_px, background
-        self._chains = _chains(self.shape, seed, persistence_px, round(length_px), density)
-        self._brightness = _brightness(seed, len(self._chains))
+        reach = _stencil_px(width_px) + 2
+        self._chains, self._brightness = _chains(
+            self.shape, seed, persistence_px, round(length_px), density, reach
+        )
         self._grains = SmoothNoise(self.box, GRAIN_PX, seed, "tube grain")
 
     def _slab(self, slab: slice) -> tuple[Volume, Labels]:
@@ -117,43 +121,54 @@ def _check(persistence_px: float, length_px: float, width_px: float) -> None:
 
 
 def _chains(
-    shape: tuple[int, ...], seed: int, persistence_px: float, steps: int, density: float
-) -> Floats:
+    shape: tuple[int, ...], seed: int, persistence_px: float, steps: int, density: float, reach: int
+) -> tuple[Floats, Volume]:
     """Chains (N, steps + 1, 3) of steps of one voxel, each the same angle off the last one.
 
-    Their middles are spread over a volume so much larger that no chain is missing inside. In a
-    plane (Y, X) all is as in a volume, but for z, which is 0.
+    Their middles are spread over a volume so much larger that no chain is missing inside; those
+    that come no nearer to it than `reach` are left out. In a plane (Y, X) all is as in a volume,
+    but for z, which is 0. With them the brightness of no tube, which is 0, and of each.
     """
     flat = len(shape) == 2
     box = np.array(shape) + steps
     count = max(1, round(float(box.prod()) * density / steps))
-    draws = [rng.generator(seed, "tube", number) for number in range(count)]
     box = np.array([steps, *box]) if flat else box
-    middles = np.stack([draw.uniform(size=3) for draw in draws]) * box - steps / 2
-    kicks = np.stack([draw.normal(size=(steps, 3)) for draw in draws])
-    if flat:
-        middles[:, 0], kicks[:, :, 0] = 0, 0
+    far = np.array([1, *shape] if flat else shape) + reach
+    kept, numbers = [np.empty((0, steps + 1, 3))], list[int]()
+    together = max(1, BENT_STEPS // steps)
+    for first in range(0, count, together):
+        some = range(first, min(first + together, count))
+        draws = [rng.generator(seed, "tube", number) for number in some]
+        middles = np.stack([draw.uniform(size=3) for draw in draws]) * box - steps / 2
+        kicks = np.stack([draw.normal(size=(steps, 3)) for draw in draws])
+        if flat:
+            middles[:, 0], kicks[:, :, 0] = 0, 0
+        chains = _bent(kicks, persistence_px)
+        chains += (middles - chains[:, steps // 2])[:, None]
+        inside = np.all((chains > -reach) & (chains < far), axis=2)
+        near = np.flatnonzero(np.any(inside, axis=1))
+        kept.append(chains[near])
+        numbers += [some[i] for i in near]
+    light = [rng.generator(seed, "tube brightness", n).uniform(0.5, 1.0) for n in numbers]
+    return np.concatenate(kept), np.array([0.0, *light], np.float32)
+
+
+def _bent(kicks: Floats, persistence_px: float) -> Floats:
+    """Chains (N, steps + 1, 3) from the origin, turned at each step to where a kick points."""
     cosine = np.exp(-1 / persistence_px)
     directions = np.empty_like(kicks)
     along = _unit(kicks[:, 0])
-    for step in range(steps):
+    for step in range(kicks.shape[1]):
         if step > 0:
             kick = kicks[:, step]
             across = _unit(kick - (kick * along).sum(axis=1, keepdims=True) * along)
             along = _unit(cosine * along + np.sqrt(1 - cosine**2) * across)
         directions[:, step] = along
-    chains = np.pad(np.cumsum(directions, axis=1), ((0, 0), (1, 0), (0, 0)))
-    return np.asarray(chains + (middles - chains[:, steps // 2])[:, None])
+    return np.pad(np.cumsum(directions, axis=1), ((0, 0), (1, 0), (0, 0)))
 
 
 def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-
-
-def _brightness(seed: int, count: int) -> Volume:
-    """That of no tube, which is 0, and of each tube."""
-    values = [rng.generator(seed, "tube brightness", i).uniform(0.5, 1.0) for i in range(count)]
-    return np.array([0.0, *values], np.float32)
 
 
 def _near(
