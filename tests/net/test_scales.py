@@ -173,6 +173,9 @@ def test_what_was_resolved_before_is_resolved_as_before():
     auto = {"name": "shuffle", "ndim": 2, "channels": 1, "depth": 2, "first_filters": 32}
     assert resolve("auto", task(4)) == auto | {"cell": [4, 2], "dropout": 0.1}
     assert resolve("auto", task(2), per_channel=True) == auto | {"cell": [2, 2], "dropout": 0.1}
+    denoising = Task(kind="denoise", channels_in=2, channels_out=2)
+    flat = {"name": "care", "ndim": 2, "channels": 2, "depth": 3, "first_filters": 16, "kernel": 3}
+    assert resolve("auto", denoising) == flat
     sure = resolve("isonet2", task(4, 2), scales=True)
     assert sure == {"name": "isonet2", "ndim": 2, "channels": 2, "scales": True}
 

