@@ -283,6 +283,14 @@ def test_blocks_that_were_begun_with_must_fit(film, tmp_path, monkeypatch):
     job.restore_file(model, film, out)
 
 
+def test_memory_for_no_block_is_refused(film, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "left", lambda _: 1)
+    with pytest.raises(OutOfMemoryError, match=r"smallest blocks, of 1 x 16 x 16 voxels") as caught:
+        job.restore_file(member(0), film, tmp_path / "o.zarr", memory_bytes=1 << 16)
+    assert "Give at least 0.1GB" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_read_is_not_written_into(film, tmp_path):
     cs.save(tmp_path / "i.zarr", film)
     with pytest.raises(cs.errors.UsageError, match=r"would be written into .*i\.zarr"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from carescope import engine, predict
+from carescope.errors import OutOfMemoryError
 from carescope.files import ledger
 from carescope.jobs.outputs import unfinished
 from carescope.jobs.work import ENGINE, Work
@@ -41,6 +42,11 @@ def with_engine(
     -------
     work, warnings
         Which engines were not used, and why.
+
+    Raises
+    ------
+    OutOfMemoryError
+        Not even the smallest blocks fit.
     """
     settled = _begun(work)
     if overwrite and settled and not engine.available(settled):
@@ -58,7 +64,21 @@ def with_engine(
         for member in chosen.model.members:
             if isinstance(member, engine.Accelerated):
                 member.make_ready()
+        _check_room(chosen.model, work, memory_bytes)
     return _by(work, chosen.model), chosen.warnings
+
+
+def _check_room(model: Model | Ensemble, work: Work, memory_bytes: int) -> None:
+    room = predict.room(memory_bytes)
+    size = predict.block_size(model, work.there.space, room)
+    excess = predict.working_bytes(model, work.there.space, size) - room
+    if excess > predict.SLACK * memory_bytes:
+        raise OutOfMemoryError(
+            f"the smallest blocks, of {' x '.join(map(str, size))} voxels, take "
+            f"{excess / 1e6:.0f} MB more than {memory_bytes / 1e9:.2g} GB leave",
+            where="--memory",
+            remedy=f"Give at least {(memory_bytes + excess) / 1e9 + 0.05:.1f}GB",
+        )
 
 
 def as_begun(work: Work, job: Mapping[str, Any], maps: Sequence[Affine]) -> Work:

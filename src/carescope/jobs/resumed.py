@@ -25,8 +25,6 @@ from carescope.normalize import Affine
 PERCENTILES, BLOCKS, LAID_OUT, FINISHED = "percentiles", "blocks", "laid out", "finished"
 #: How long to wait for a worker that does again what another has finished, thought to be lost.
 STRAGGLER_S = 600.0
-#: So much of a limit on memory may blocks exceed it by that were begun with: programs vary.
-SLACK = 0.1
 
 
 def known_maps(work: Work) -> Maps | None:
@@ -234,7 +232,7 @@ def _block_size(work: Work, book: ledger.Ledger, memory_bytes: int | None) -> Si
         book.note(BLOCKS, smallest)
     z, y, x = book.notes[BLOCKS]
     needed = predict.working_bytes(work.model, work.there.space, (z, y, x))
-    too_much = memory_bytes is not None and needed > room + SLACK * memory_bytes
+    too_much = memory_bytes is not None and needed > room + predict.SLACK * memory_bytes
     if too_much and tuple(smallest) != (z, y, x):
         raise OutOfMemoryError(
             f"the restoration was begun in blocks that take {(needed - room) / 1e9:.2g} GB more",

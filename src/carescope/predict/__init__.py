@@ -5,7 +5,7 @@ from carescope.predict.engaged import engaged
 from carescope.predict.estimate import Estimate
 from carescope.predict.flow import flow
 from carescope.predict.glimpse import glimpses
-from carescope.predict.memory import left, room
+from carescope.predict.memory import SLACK, left, room
 from carescope.predict.outline import Outline, layer_names, outline, provenance
 from carescope.predict.sight import Sight
 from carescope.predict.single import restore_block
@@ -21,6 +21,7 @@ from carescope.predict.volume import (
 from carescope.predict.widening import noise_seen
 
 __all__ = [
+    "SLACK",
     "Block",
     "Estimate",
     "Outline",

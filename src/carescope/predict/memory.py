@@ -15,6 +15,8 @@ WORKING_MEMORY_BYTES = 4 << 30
 SMALL_MEMORY_BYTES = 1 << 30
 #: What a block's plan does not know of: the allocator's reserve, pages of files, small arrays.
 RESERVE_BYTES = 150 << 20
+#: So much of a limit may blocks exceed it by, once they are chosen: programs vary.
+SLACK = 0.1
 #: With less than this a block is more halo than block.
 LEAST_BYTES = 48 << 20
 
