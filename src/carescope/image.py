@@ -46,6 +46,8 @@ class Image:
         One name per channel, or empty.
     source
         The file it came from, to name in messages.
+    frame_s
+        Seconds from one time point to the next, or None where that is unknown.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class Image:
     voxel_um: VoxelSize | None = None
     channel_names: tuple[str, ...] = ()
     source: str | None = None
+    frame_s: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", ax.check(self.axes, self.shape, where=self.source))

@@ -82,6 +82,7 @@ def test_a_film_comes_back_as_it_was_laid_out(carescope, tmp_path, kind, ndim, a
     assert restored.axes == ordered
     assert restored.shape == tuple(LENGTHS[a] for a in ordered)
     assert restored.voxel_um[1:] == pytest.approx(VOXEL_UM[1:])
+    assert restored.frame_s == 2
     if "Z" in axes:
         assert restored.voxel_um[0] == pytest.approx(VOXEL_UM[0])
     if kind == "ome" and "C" in axes:
@@ -140,6 +141,7 @@ def test_means_of_frames_are_restored(carescope, tmp_path):
     expected = read.open(tmp_path / "means_out.tif")
     assert (found.axes, found.shape) == ("TYX", (1, LENGTHS["Y"], LENGTHS["X"]))
     assert found.voxel_um == expected.voxel_um
+    assert found.frame_s == 4
     np.testing.assert_allclose(found.array()[0], expected.array(), rtol=1e-6)
     with tifffile.TiffFile(tmp_path / "film_out.tif") as file:
         assert "every 2 frames" in file.ome_metadata

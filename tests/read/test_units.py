@@ -2,7 +2,7 @@
 
 import pytest
 
-from carescope.read.units import micrometres, number, pixel_size, voxel
+from carescope.read.units import interval, micrometres, number, pixel_size, seconds, voxel
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,18 @@ def test_numbers_and_resolutions_that_are_none():
     assert [number(v) for v in ("nan", "inf", "x", None)] == [None] * 4
     assert pixel_size((4, 1)) == 0.25
     assert [pixel_size(v) for v in ((0, 1), None, 3)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("unit", "s"), [("sec", 1), ("ms", 1e-3), ("Minutes", 60), ("h", 3600), (" second ", 1)]
+)
+def test_times(unit, s):
+    assert seconds(unit) == s
+    assert interval("2.5", unit) == 2.5 * s
+
+
+@pytest.mark.parametrize(
+    ("value", "unit"), [(0, "s"), (-1, "s"), ("x", "s"), (1, "frame"), (None, "s")]
+)
+def test_what_is_no_interval(value, unit):
+    assert interval(value, unit) is None

@@ -36,6 +36,7 @@ def images(draw):
         axes + "YX",
         draw(st.none() | st.tuples(SIZE, SIZE, SIZE)),
         names,
+        frame_s=draw(st.none() | SIZE) if "T" in axes else None,
     )
 
 
@@ -48,6 +49,7 @@ def test_f42_nothing_is_lost_in_a_round_trip(tmp_path_factory, image, notes):
     np.testing.assert_array_equal(back.array(), image.array())
     assert (back.axes, back.dtype) == (image.axes, image.dtype)
     assert (back.voxel_um, back.channel_names) == (image.voxel_um, image.channel_names)
+    assert back.frame_s == image.frame_s
     assert read.provenance_of(path) == notes
     np.testing.assert_array_equal(
         tifffile.imread(path).reshape(image.shape), image.array()

@@ -25,19 +25,21 @@ DTYPES = ["u1", "u2", "i2", "i4", "u4", "f4", "f8"]
     axes=st.sampled_from(["YX", "ZYX", "CYX", "TYX", "CZYX", "TZYX", "TCYX", "TCZYX"]),
     dtype=st.sampled_from(DTYPES),
     voxel=st.sampled_from([None, (0.5, 0.2, 0.2), (0.11, 0.1, 0.1)]),
+    frame_s=st.sampled_from([None, 0.04, 600.0]),
     data=st.data(),
 )
-def test_what_is_written_is_read(tmp_path_factory, axes, dtype, voxel, data):
+def test_what_is_written_is_read(tmp_path_factory, axes, dtype, voxel, frame_s, data):
     sides = {"T": 3, "C": 3, "Z": 5, "Y": 300, "X": 70}
     shape = tuple(data.draw(st.integers(1, sides[a]), label=a) for a in axes)
     pixels = np.random.default_rng(0).integers(0, 120, shape).astype(dtype)
     names = tuple(f"channel {n}" for n in range(shape[axes.index("C")])) if "C" in axes else ()
-    image = Image(pixels, axes, voxel, names)
+    image = Image(pixels, axes, voxel, names, frame_s=frame_s)
     folder = tmp_path_factory.mktemp("out") / "cell.ome.zarr"
     assert cs.save(folder, image, provenance={"caution": "µ"}) == 0
     found = read.open(folder, axes=axes)
     np.testing.assert_array_equal(found.array(), pixels)
     assert (found.axes, found.dtype, found.channel_names) == (axes, np.dtype(dtype), names)
+    assert found.frame_s == (frame_s if "T" in axes else None)
     if voxel is None or "Z" in axes:
         assert found.voxel_um == voxel
     else:

@@ -47,6 +47,8 @@ def describe(path: Path, *, axes: str | None = None) -> dict[str, object]:
         "dtype": image.dtype.name,
         "voxel_um (z, y, x)": _voxel(image),
     }
+    if image.frame_s is not None:
+        facts["frame_s"] = f"{image.frame_s:.6g}"
     if image.channel_names:
         facts["channels"] = ", ".join(image.channel_names)
     return facts | read.storage_of(path) | read.provenance_of(path)

@@ -55,7 +55,8 @@ def averaged(film: Image, count: int) -> tuple[Image, list[str]]:
             if "T" in film.axes
             else f"Leave --average out, or give a film: --axes names dimensions, or {renamed}",
         )
-    means = replace(film, data=_Means(film.data, film.axes.index("T"), count))
+    interval_s = None if film.frame_s is None else film.frame_s * count
+    means = replace(film, data=_Means(film.data, film.axes.index("T"), count), frame_s=interval_s)
     left = film.size("T") % count
     if not left:
         return means, []

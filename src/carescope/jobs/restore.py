@@ -181,6 +181,7 @@ def _into_tiff(
                     dtype=np.dtype(layer.dtype),
                     voxel_um=there.voxel_um,
                     channel_names=there.channel_names,
+                    frame_s=there.frame_s,
                     provenance=layer.provenance,
                     overwrite=overwrite,
                 )

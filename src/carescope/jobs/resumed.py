@@ -184,6 +184,7 @@ def close(
             volume.finish(
                 stem(work.layers[name].path),
                 channel_names=work.there.channel_names,
+                frame_s=work.there.frame_s,
                 provenance=book.notes[LAID_OUT][name],
             )
         book.note(FINISHED, sum(n for key, n in book.notes.items() if key.startswith(BLOCK)))

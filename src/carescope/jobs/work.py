@@ -73,6 +73,7 @@ class Work:
                 there.shape,
                 there.voxel_um,
                 there.channel_names,
+                there.frame_s,
             ],
             "--dtype": self.layers["mean"].dtype,
             "--spread": sorted(self.layers),

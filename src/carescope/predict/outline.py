@@ -38,6 +38,8 @@ class Outline:
         Voxel size; None where the image's is unknown and does not matter.
     channel_names
         The image's, where channels come out as they went in.
+    frame_s
+        Seconds between time points; None where that is unknown.
     grid
         Where restored planes lie, where they are more than were recorded; otherwise None.
     planes
@@ -48,6 +50,7 @@ class Outline:
     shape: tuple[int, ...]
     voxel_um: VoxelSize | None
     channel_names: tuple[str, ...] = ()
+    frame_s: float | None = None
     grid: Grid | None = None
     planes: int = 1
 
@@ -111,7 +114,8 @@ def outline(
     if grid and voxel:
         voxel = (grid.spacing_um, *voxel[1:])
     names = image.channel_names if task.keeps_channels else ()
-    return Outline(axes, tuple(lengths[axis] for axis in axes), voxel, names, grid, planes)
+    shape = tuple(lengths[axis] for axis in axes)
+    return Outline(axes, shape, voxel, names, image.frame_s, grid, planes)
 
 
 def _geometry(model: Model | Ensemble, stack: Image, *, force: bool) -> Grid:

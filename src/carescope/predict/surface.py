@@ -64,7 +64,7 @@ def heights(
         for block in plan(model, there.space, memory_bytes):
             heights[block[1:]] = height_of(model, sight(model, frame, maps, block))
     whole = found if "T" in image.axes else found[0]
-    return Image(whole, "TYX"[-whole.ndim :], there.voxel_um, (), image.source)
+    return Image(whole, "TYX"[-whole.ndim :], there.voxel_um, (), image.source, there.frame_s)
 
 
 def check_projects(model: Model | Ensemble) -> None:

@@ -129,7 +129,7 @@ def restore(
         warnings.warn(one, stacklevel=2)
     layers: dict[str, Floats] = {n: np.empty(there.shape, np.float32) for n in layer_names(model)}
     restore_into(lambda place, part: part.into(layers, place), model, image, there, maps=maps)
-    told = (there.axes, there.voxel_um, there.channel_names, image.source)
+    told = (there.axes, there.voxel_um, there.channel_names, image.source, there.frame_s)
     images = {name: Image(values, *told) for name, values in layers.items()}
     facts = provenance(model, image)
     return Restored(grid=there.grid, provenance=facts, spread=model.family, **images)

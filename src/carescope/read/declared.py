@@ -50,6 +50,7 @@ class Declared:
     contiguous: bool = False
     voxel_um: VoxelSize | None = None
     channel_names: tuple[str, ...] = ()
+    frame_s: float | None = None
 
     @property
     def planes(self) -> int:
@@ -121,6 +122,7 @@ def _from_imagej(
         (*(sizes.get(a, images) for a in axes), page.height, page.width),
         contiguous=True,
         voxel_um=_imagej_voxel(meta, first),
+        frame_s=units.interval(meta.get("finterval"), meta.get("tunit", "s")),
     )
 
 
@@ -187,6 +189,7 @@ def _from_ome(xml: str, name: str, page: Page, where: str) -> Declared:
         order=pixels.order,
         voxel_um=pixels.voxel_um,
         channel_names=pixels.channel_names,
+        frame_s=pixels.frame_s,
     )
 
 

@@ -34,6 +34,8 @@ class Multiscale:
         The names of its arrays, the finest first.
     lengths_um
         Of a pixel of the finest level along each axis; None where that is no length.
+    frame_s
+        From one time point to the next, or None where that is unknown.
     """
 
     version: str
@@ -41,6 +43,7 @@ class Multiscale:
     levels: tuple[str, ...]
     lengths_um: tuple[float | None, ...]
     channel_names: tuple[str, ...]
+    frame_s: float | None
 
     def voxel_um(self, shape: tuple[int, ...]) -> VoxelSize | None:
         """The voxel size (z, y, x) of the finest level, or None where it is not known."""
@@ -159,6 +162,7 @@ def _parse(group: Node, version: str, listed: Any, omero: Any) -> Multiscale:
     axes = "".join(_letter(axis) for axis in found.axes)
     levels = tuple(dataset.path for dataset in found.datasets)  # names outside itself are invalid
     lengths: list[float | None] = []
+    frame_s = None
     for number, axis in enumerate(found.axes):
         unit = units.micrometres(axis.unit) if axis.type == "space" and axis.unit else None
         together = found.datasets[0].coordinateTransformations, found.coordinateTransformations
@@ -166,7 +170,9 @@ def _parse(group: Node, version: str, listed: Any, omero: Any) -> Multiscale:
         for transform in (t for part in together for t in part or ()):
             scale *= transform.scale[number] if transform.type == "scale" else 1.0
         lengths.append(None if unit is None else scale * unit)
-    return Multiscale(version, axes, levels, tuple(lengths), _names(omero))
+        if axis.type == "time" and axis.unit:
+            frame_s = units.interval(scale, axis.unit)
+    return Multiscale(version, axes, levels, tuple(lengths), _names(omero), frame_s)
 
 
 def _letter(axis: Any) -> str:

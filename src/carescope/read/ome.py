@@ -43,6 +43,7 @@ class Pixels:
     dtype: str | None
     voxel_um: VoxelSize | None
     channel_names: tuple[str, ...]
+    frame_s: float | None
 
 
 def pixels(xml: str, name: str, where: str) -> Pixels:
@@ -89,6 +90,9 @@ def pixels(xml: str, name: str, where: str) -> Pixels:
         _DTYPES.get(element.attrib["Type"], element.attrib["Type"]),
         _voxel(element, sizes["Z"]),
         channels if any(channels) and len(channels) == sizes["C"] else (),
+        units.interval(
+            element.attrib.get("TimeIncrement"), element.attrib.get("TimeIncrementUnit", "s")
+        ),
     )
 
 

@@ -54,6 +54,7 @@ def read(
         voxel_um=voxel_um if voxel_um is not None else contents.declared.voxel_um,
         channel_names=contents.declared.channel_names,
         source=where,
+        frame_s=contents.declared.frame_s,
     )
 
 

@@ -1,4 +1,4 @@
-"""Lengths as microscopes and programs spell them, in micrometres."""
+"""Lengths and times as microscopes and programs spell them, in micrometres and seconds."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ _SPELLINGS = {
     25400.0: ("in", "inch", "inches", '"'),
 }
 _UM = {name: size for size, names in _SPELLINGS.items() for name in names}
+_TIMES = {
+    1e-9: ("ns", "nsec", "nanosecond", "nanoseconds"),
+    1e-6: ("us", "µs", "usec", "microsecond", "microseconds"),
+    1e-3: ("ms", "msec", "millisecond", "milliseconds"),
+    1.0: ("s", "sec", "second", "seconds"),
+    60.0: ("min", "minute", "minutes"),
+    3600.0: ("h", "hr", "hour", "hours"),
+    86400.0: ("d", "day", "days"),
+}
+_SECONDS = {name: size for size, names in _TIMES.items() for name in names}
 
 
 def micrometres(unit: Any) -> float | None:
@@ -34,6 +44,17 @@ def micrometres(unit: Any) -> float | None:
     text = text.replace("\u00c2\u00b5", "\u00b5").replace("\u00ce\u00bc", "\u00b5")
     text = text.lower().replace("\u03bc", "\u00b5")
     return _UM.get(text)
+
+
+def seconds(unit: Any) -> float | None:
+    """How many seconds one `unit` is, or None where it is no time."""
+    return _SECONDS.get(str(unit).strip().lower())
+
+
+def interval(value: Any, unit: Any) -> float | None:
+    """The seconds between frames, or None where they are absent or not positive."""
+    count, one = number(value), seconds(unit)
+    return count * one if count is not None and one is not None and count > 0 else None
 
 
 def voxel(z: float | None, y: float | None, x: float | None) -> VoxelSize | None:

@@ -46,6 +46,7 @@ def read(
         voxel_um=voxel_um if voxel_um is not None else about.voxel_um(pixels.shape),
         channel_names=names,
         source=where,
+        frame_s=about.frame_s,
     )
     if final_axes.endswith("YX"):
         return image

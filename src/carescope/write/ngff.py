@@ -17,6 +17,7 @@ from carescope.read.ome import PROVENANCE
 from carescope.write.levels import Level
 
 _TYPES = {"T": "time", "C": "channel"}
+_UNITS = {"time": "second", "space": "micrometer"}
 #: Of one channel, and of several in turn.
 _GREY, _COLOURS = "FFFFFF", ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 #: The least, a low, a high and the greatest grey level of a channel.
@@ -29,6 +30,7 @@ def group_json(
     levels: Sequence[Level],
     voxel_um: VoxelSize | None,
     channel_names: Sequence[str],
+    frame_s: float | None,
     windows: Sequence[Window],
     provenance: Mapping[str, str],
 ) -> str:
@@ -46,6 +48,8 @@ def group_json(
         Voxel size (z, y, x) of the finest level, or None to state none.
     channel_names
         One name a channel, or none.
+    frame_s
+        Seconds between time points, or None to state none.
     windows
         For each channel between which grey levels a viewer should show it.
     provenance
@@ -57,12 +61,14 @@ def group_json(
         What came out is not valid.
     """
     sizes = dict(zip("ZYX", voxel_um, strict=True)) if voxel_um else {}
+    if frame_s is not None:
+        sizes["T"] = frame_s
     image = {
         "version": "0.5",
         "multiscales": [
             {
                 "name": name,
-                "axes": [_axis(axis, known=bool(sizes)) for axis in axes],
+                "axes": [_axis(axis, known=axis in sizes) for axis in axes],
                 "datasets": [
                     {"path": str(number), "coordinateTransformations": _place(level, axes, sizes)}
                     for number, level in enumerate(levels)
@@ -81,7 +87,7 @@ def group_json(
 
 def _axis(axis: str, *, known: bool) -> dict[str, str]:
     kind = _TYPES.get(axis, "space")
-    unit = {"unit": "micrometer"} if kind == "space" and known else {}
+    unit = {"unit": _UNITS[kind]} if known else {}
     return {"name": axis.lower(), "type": kind} | unit
 
 

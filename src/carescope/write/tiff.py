@@ -67,6 +67,7 @@ def create(
     dtype: npt.DTypeLike,
     voxel_um: VoxelSize | None,
     channel_names: tuple[str, ...] = (),
+    frame_s: float | None = None,
     provenance: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> Iterator[Blocks]:
@@ -87,6 +88,8 @@ def create(
         Voxel size (z, y, x) in micrometres, or None to state none.
     channel_names
         One name a channel, or none.
+    frame_s
+        Seconds between time points, or None to state none.
     provenance
         How the image was made: names and values for the metadata; characters that XML cannot
         hold are replaced.
@@ -113,7 +116,7 @@ def create(
             temporary,
             shape,
             dtype,
-            _metadata(axes, voxel_um, channel_names, dict(provenance or {})),
+            _metadata(axes, voxel_um, channel_names, frame_s, dict(provenance or {})),
             bigtiff=nbytes + planes * _TAG_BYTES_A_PLANE > CLASSIC_LIMIT_BYTES,
         )
         _claim_space(temporary)
@@ -160,6 +163,7 @@ def save(
         dtype=dtype,
         voxel_um=image.voxel_um,
         channel_names=image.channel_names,
+        frame_s=image.frame_s,
         provenance=provenance,
         overwrite=overwrite,
     ) as blocks:
@@ -196,6 +200,7 @@ def _metadata(
     axes: str,
     voxel_um: VoxelSize | None,
     channel_names: tuple[str, ...],
+    frame_s: float | None,
     provenance: dict[str, str],
 ) -> dict[str, Any]:
     """What tifffile turns into OME-XML."""
@@ -204,6 +209,8 @@ def _metadata(
         for axis, size in zip("ZYX", check_voxel_um(voxel_um), strict=True):
             metadata[f"PhysicalSize{axis}"] = size
             metadata[f"PhysicalSize{axis}Unit"] = "µm"
+    if frame_s is not None and "T" in axes:
+        metadata |= {"TimeIncrement": frame_s, "TimeIncrementUnit": "s"}
     if channel_names:
         names = [_xml_text(name) for name in channel_names]
         metadata["Channel"] = {"Name": names}

@@ -138,6 +138,7 @@ class Volume:
         name: str,
         *,
         channel_names: tuple[str, ...] = (),
+        frame_s: float | None = None,
         provenance: Mapping[str, str] | None = None,
     ) -> None:
         """Write the image's metadata, once every file of every level is there.
@@ -162,6 +163,7 @@ class Volume:
             self.levels,
             self.voxel_um,
             channel_names,
+            frame_s,
             self._windows(),
             provenance or {},
         )

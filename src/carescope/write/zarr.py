@@ -22,6 +22,7 @@ def create(
     dtype: npt.DTypeLike,
     voxel_um: VoxelSize | None,
     channel_names: tuple[str, ...] = (),
+    frame_s: float | None = None,
     provenance: Mapping[str, str] | None = None,
     shard: tuple[int, ...] | None = None,
     labels: bool = False,
@@ -56,7 +57,9 @@ def create(
         yield volume
         for number, place in volume.coarser():
             volume.average(number, place)
-        volume.finish(stem(path), channel_names=channel_names, provenance=provenance)
+        volume.finish(
+            stem(path), channel_names=channel_names, frame_s=frame_s, provenance=provenance
+        )
 
 
 def save(
@@ -78,6 +81,7 @@ def save(
         dtype=dtype,
         voxel_um=image.voxel_um,
         channel_names=image.channel_names,
+        frame_s=image.frame_s,
         provenance=provenance,
         overwrite=overwrite,
     ) as volume:
