@@ -55,6 +55,17 @@ def test_other_images_are_pointed_out_and_with_strict_refused(learnt, fields, tm
     assert not (tmp_path / "a.tif").exists()
 
 
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_film_is_judged_at_its_ends_too(learnt, fields, tmp_path, at):
+    frames = [low.array() for low, _ in (fields[10], fields[11], fields[10])]
+    film = Image(np.stack(frames), "TYX", source="film.tif")
+    assert job.restore_file(learnt, film, tmp_path / "a.tif", strict=True).warnings == []
+    frames[at] = np.random.default_rng(1).poisson(10, (192, 192)).astype(np.float32)
+    film = Image(np.stack(frames), "TYX", source="film.tif")
+    with pytest.raises(NotTrustedError, match=rf"is unlike.*\(frame {at}\)"):
+        job.restore_file(learnt, film, tmp_path / "b.tif", strict=True)
+
+
 def test_a_model_that_knows_no_images_says_nothing(learnt, fields, tmp_path):
     strange = Image(np.random.default_rng(1).poisson(10, (192, 192)), "YX")
     facts = {k: v for k, v in learnt.facts.items() if k != "fingerprint"}

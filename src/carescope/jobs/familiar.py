@@ -47,7 +47,8 @@ def fingerprint_of(images: Sequence[Image], percentiles: tuple[float, float]) ->
 def unlike(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> tuple[str, ...]:
     """Sentences that say what about an image is unlike the training images; none where nothing is.
 
-    The image itself is compared, and how much the members of an ensemble disagree over it.
+    The image itself is compared, of a film its middle, its first and its last frame, and how much
+    the members of an ensemble disagree over it.
 
     Parameters
     ----------
@@ -62,8 +63,14 @@ def unlike(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> tup
     if known is None:
         return ()
     fingerprint, reasons = Fingerprint.from_json(known), list[str]()
-    with suppress(InputError):  # too small to tell
-        reasons += fingerprint.compare(features(_middle(image).data, maps)).reasons
+    frames = image.frames()
+    for number in dict.fromkeys((len(frames) // 2, 0, len(frames) - 1)):
+        if reasons:
+            break
+        named = f" (frame {number})" if len(frames) > 1 else ""
+        with suppress(InputError):  # too small to tell
+            found = fingerprint.compare(features(frames[number].data, maps)).reasons
+            reasons += [reason + named for reason in found]
     if fingerprint.disagreement:
         grid = predict.outline(model, image, force=True).grid
         if found := disagreement_over(model, image, maps, grid):
