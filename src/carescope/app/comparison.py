@@ -50,9 +50,21 @@ SCORES = ("nrmse", "ssim", "psnr_db")
             o.option(float | None, "With these: from which overlap objects match; 0.5 without."),
             None,
         ),
+        "widefield": (
+            o.option(
+                bool,
+                "The second image is no truth, but what was restored: resolution-scaled error.",
+                "--widefield",
+            ),
+            False,
+        ),
+        "error_map": (
+            o.option(Path | None, "With --widefield: gets where the two disagree."),
+            None,
+        ),
     },
     o.AXES,
-    {"as_json": o.RESULT["as_json"]},
+    o.RESULT,
 )
 def evaluate(given: dict[str, Any]) -> None:
     """NRMSE, SSIM and PSNR of a restoration, or SEG of its objects, as the papers define them."""
@@ -61,6 +73,9 @@ def evaluate(given: dict[str, Any]) -> None:
     from carescope.jobs.inputs import several
 
     _check(given)
+    if given["widefield"]:
+        _widefield(given)
+        return
     if given["labels"] or given["segment"] is not None:
         _objects(given)
         return
@@ -82,6 +97,20 @@ def evaluate(given: dict[str, Any]) -> None:
         print(json.dumps(told))
     else:
         _print_table(found["methods"])
+
+
+def _widefield(given: dict[str, Any]) -> None:
+    """Resolution-scaled error of a restoration against what it was made of."""
+    from carescope.jobs.faithful import compare_widefield
+
+    found = compare_widefield(
+        given["restored"],
+        given["truth"],
+        error_map=given["error_map"],
+        axes=given["axes"],
+        overwrite=given["overwrite"],
+    )
+    print_facts(found, given["as_json"])
 
 
 def _objects(given: dict[str, Any]) -> None:
@@ -130,6 +159,15 @@ def _print_links(names: list[str], rows: list[dict[str, Any]]) -> None:
 def _check(given: dict[str, Any]) -> None:
     """Refuse options that do not go together."""
     _check_objects(given)
+    others = ("labels", "segment", "baselines", "low")
+    if given["widefield"] and (more := [name for name in others if given[name]]):
+        raise UsageError(
+            f"does not go together with --{more[0]}",
+            where="--widefield",
+            remedy="Leave out one of the two",
+        )
+    if given["error_map"] is not None and not given["widefield"]:
+        raise UsageError("is of no use here", where="--error-map", remedy="Add --widefield")
     needed = {"--" + n.replace("_", "-"): given[n] for n in ("low", "tune_low", "tune_high")}
     if given["baselines"] and None in needed.values():
         raise UsageError(

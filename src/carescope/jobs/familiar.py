@@ -69,8 +69,8 @@ def unlike(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> tup
             break
         named = f" (frame {number})" if len(frames) > 1 else ""
         with suppress(InputError):  # too small to tell
-            found = fingerprint.compare(features(frames[number].data, maps)).reasons
-            reasons += [reason + named for reason in found]
+            judged = fingerprint.compare(features(frames[number].data, maps))
+            reasons += [reason + named for reason in judged.reasons]
     if fingerprint.disagreement:
         grid = predict.outline(model, image, force=True).grid
         if found := disagreement_over(model, image, maps, grid):
