@@ -16,8 +16,9 @@ def resolve(
 
     ``auto`` is the network that restored best within minutes on two cores (see benchmarks/): a
     `ShuffleUNet`, for isotropic restoration with cells as tall as recorded planes lie apart, up to
-    4 rows, and CARE's `ProjectionNet` where a stack is to become its surface. The papers' networks
-    are what their names say. In 3D a network pools along z only where there is room.
+    4 rows; a narrow `UNet` to denoise planes, and CARE's `ProjectionNet` where a stack is to become
+    its surface. The papers' networks are what their names say. In 3D a network pools along z only
+    where there is room.
 
     Parameters
     ----------
