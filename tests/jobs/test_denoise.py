@@ -106,14 +106,15 @@ def test_one_channel_becomes_two(planes, one_thread):
 def test_files_match_by_name_whatever_their_ending(folders):
     low, high = folders
     (high / "02.tif").rename(high / "02.ome.tiff")
-    found = job.match([low], high)
+    found, lonely = job.match([low], high)
+    assert lonely == []
     assert [(a.name, b.name) for a, b in found] == [
         ("00.tif", "00.tif"),
         ("01.tif", "01.tif"),
         ("02.tif", "02.ome.tiff"),
     ]
-    assert len(job.match([low, low], high)) == 6
-    assert job.match([low / "01.tif"], high / "00.tif") == [(low / "01.tif", high / "00.tif")]
+    assert len(job.match([low, low], high).files) == 6
+    assert job.match([low / "01.tif"], high / "00.tif").files == [(low / "01.tif", high / "00.tif")]
 
 
 def test_names_without_a_counterpart_are_all_named(folders):
@@ -121,7 +122,7 @@ def test_names_without_a_counterpart_are_all_named(folders):
     (high / "02.tif").rename(high / "x.tif")
     (low / "00.tif").unlink()
     with pytest.raises(InputError) as caught:
-        job.match([low], high)
+        job.open_pairs(job.match([low], high), open_one)
     for said in ("low/02.tif has no counterpart in", "high/x.tif has none", "high/00.tif has none"):
         assert said in caught.value.what
 
@@ -134,6 +135,21 @@ def test_files_that_cannot_be_read_are_all_named(folders):
         job.open_pairs(job.match([low], high), open_one)
     assert "low/00.tif" in caught.value.what
     assert "high/02.tif" in caught.value.what
+
+
+def test_all_that_is_wrong_is_said_at_once(folders, planes):
+    """Names, files and sizes: nobody has to come back for the next refusal."""
+    low, high = folders
+    (low / "02.tif").rename(low / "x.tif")
+    (low / "00.tif").write_bytes((low / "00.tif").read_bytes()[:-1000])
+    image = planes[1][1]
+    tiff.save(high / "01.tif", Image(image.array()[:-16], "YX", image.voxel_um), overwrite=True)
+    with pytest.raises(InputError) as caught:
+        job.open_pairs(job.match([low], high), open_one)
+    for said in ("x.tif has no counterpart", "low/00.tif: ", "01.tif is Y=128", "target Y=112"):
+        assert said in caught.value.what
+    assert "one counterpart of the same name" in caught.value.remedy
+    assert "equal size" in caught.value.remedy
 
 
 def test_pixel_sizes_that_differ_are_told(planes, tmp_path):

@@ -50,12 +50,12 @@ def trust(given: dict[str, Any]) -> None:
             where=given["model"],
             remedy="Compare it with a simulated truth: carescope simulate, restore, evaluate",
         )
-    files = pairs.match(given["low"], given["high"])
+    matched = pairs.match(given["low"], given["high"])
 
     def open_one(path: Path) -> tuple[Image, list[str]]:
         return open_given(given | {"stack": path}, lambda image: None, stacks_only=False)
 
-    images, warnings = pairs.open_pairs(files, open_one, task.kind, lambda _: task.factor)
+    images, warnings = pairs.open_pairs(matched, open_one, task.kind, lambda _: task.factor)
     if task.kind == "denoise":
         warnings += pairs.registered(images)[1]
     page = given["report"] or given["model"] / "trust.html"

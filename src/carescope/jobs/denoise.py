@@ -46,7 +46,17 @@ class LearntPairs(NamedTuple):
     warnings: list[str]
 
 
-def match(lows: Sequence[Path], high: Path) -> list[tuple[Path, Path]]:
+class Matched(NamedTuple):
+    """Files that make pairs (low, high), by folder and then by name, and what has no counterpart.
+
+    The latter in sentences.
+    """
+
+    files: list[tuple[Path, Path]]
+    lonely: list[str]
+
+
+def match(lows: Sequence[Path], high: Path) -> Matched:
     """The files that make pairs: of the same name in a folder of each kind.
 
     Parameters
@@ -56,15 +66,10 @@ def match(lows: Sequence[Path], high: Path) -> list[tuple[Path, Path]]:
     high
         The folder of images as they should be, or a pattern, or a file.
 
-    Returns
-    -------
-    list of (low, high)
-        Ordered by folder, then by name.
-
     Raises
     ------
     InputError
-        Names have no counterpart: all of them are named.
+        Files of one folder have the same name.
     """
     targets = _by_name(high)
     found, lonely = [], []
@@ -75,12 +80,7 @@ def match(lows: Sequence[Path], high: Path) -> list[tuple[Path, Path]]:
         found += [(inputs[key], targets[key]) for key in inputs if key in targets]
         lonely += [f"{inputs[key]} has no counterpart in {high}" for key in inputs.keys() - targets]
         lonely += [f"{targets[key]} has none in {low}" for key in targets.keys() - inputs]
-    if lonely:
-        raise InputError(
-            f"files do not match by name: {'; '.join(sorted(lonely))}",
-            remedy="Give each image of --low one counterpart of the same name, and no other",
-        )
-    return found
+    return Matched(found, sorted(lonely))
 
 
 def _by_name(place: Path) -> dict[str, Path]:
@@ -110,7 +110,7 @@ def _key(path: Path) -> str:
 
 
 def open_pairs(
-    files: Sequence[tuple[Path, Path]],
+    matched: Matched,
     open_image: Callable[[Path], tuple[Image, list[str]]],
     kind: Kind = "denoise",
     factor: Callable[[Sequence[tuple[Image, Image]]], float] = lambda _: 1.0,
@@ -119,8 +119,8 @@ def open_pairs(
 
     Parameters
     ----------
-    files
-        Paths of (low, high).
+    matched
+        What `match` found.
     open_image
         Opens and looks over one file; gives the image and warnings.
     kind
@@ -136,27 +136,44 @@ def open_pairs(
     Raises
     ------
     InputError
-        Some cannot be read, or do not fit together.
+        Some have no counterpart, cannot be read, or do not fit together.
     """
     opened: dict[Path, Image] = {}
-    warnings, broken = [], []
-    for path in dict.fromkeys(path for pair in files for path in pair):
+    warnings, wrong = [], list[InputError]()
+    if matched.lonely:
+        remedy = "Give each image of --low one counterpart of the same name, and no other"
+        said = f"files do not match by name: {'; '.join(matched.lonely)}"
+        wrong.append(InputError(said, remedy=remedy))
+    for path in dict.fromkeys(path for pair in matched.files for path in pair):
         try:
             opened[path], told = open_image(path)
             warnings += [f"{path.name}: {said}" for said in told]
         except InputError as error:
-            broken.append(error)
-    if broken:
-        said = "; ".join(f"{error.where}: {error.what}" for error in broken)
-        raise broken[0] if len(broken) == 1 else InputError(said, remedy=broken[0].remedy)
-    images = [(opened[low], opened[high]) for low, high in files]
-    pairs.check_pairs(images, kind, factor(images))
+            wrong.append(error)
+    whole = [pair for pair in matched.files if opened.keys() >= set(pair)]
+    images = [(opened[low], opened[high]) for low, high in whole]
+    if images:
+        try:
+            pairs.check_pairs(images, kind, factor(images))
+        except InputError as error:
+            wrong.append(error)
+    if wrong:
+        raise _together(wrong)
     if kind != "upsample":  # of which pixel sizes that differ are refused
         warnings += _odd_pixels(images)
     if len(warnings) > MOST_TOLD:
         left = len(warnings) - MOST_TOLD
         warnings[MOST_TOLD:] = [f"And {left} such warnings more; carescope check tells all."]
     return images, warnings
+
+
+def _together(errors: Sequence[InputError]) -> InputError:
+    """One refusal for all that is wrong."""
+    if len(errors) == 1:
+        return errors[0]
+    said = [f"{error.where}: {error.what}" if error.where else error.what for error in errors]
+    remedies = dict.fromkeys(error.remedy for error in errors)
+    return InputError("; ".join(said), remedy=". ".join(remedies))
 
 
 def _odd_pixels(images: Sequence[tuple[Image, Image]]) -> list[str]:

@@ -9,7 +9,7 @@ from carescope.axes import describe_shape
 from carescope.errors import InputError, UsageError
 from carescope.grid import unrounded
 from carescope.image import Image, VoxelSize
-from carescope.jobs.denoise import match, open_pairs
+from carescope.jobs.denoise import Matched, match, open_pairs
 from carescope.jobs.inputs import find_images
 from carescope.pairs.planes import coarser
 
@@ -98,15 +98,15 @@ def open_stacks(
             where="--voxel-um",
             remedy="Give --factor too: the planes of --high per plane of --low",
         )
-    files = match(lows, high)
-    targets = {path for _, path in files}
+    matched = match(lows, high)
+    targets = {path for _, path in matched.files}
     finer = voxel_um and (voxel_um[0] / (factor or 1), *voxel_um[1:])
 
     def open_one(path: Path) -> tuple[Image, list[str]]:
         return open_stack(path, finer if path in targets else voxel_um)
 
     images, warnings = open_pairs(
-        files, open_one, "upsample", lambda images: factor_of(images, factor)
+        matched, open_one, "upsample", lambda images: factor_of(images, factor)
     )
     return images, factor_of(images, factor), warnings
 
@@ -122,11 +122,8 @@ def _thinned(
             where="--factor",
             remedy="Give a whole number of 2 or more, or stacks with few planes as --low",
         )
-    files = [(path, path) for path in find_images([high])]
-    images, warnings = open_pairs(
-        files,
-        lambda path: open_stack(path, voxel_um),
-    )
+    matched = Matched([(path, path) for path in find_images([high])], [])
+    images, warnings = open_pairs(matched, lambda path: open_stack(path, voxel_um))
     few = [image.source for image, _ in images if image.size("Z") <= factor]
     if few:
         raise InputError(
