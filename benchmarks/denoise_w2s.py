@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--steps", type=int, help="instead of minutes")
     parser.add_argument("--network", default="auto")
+    parser.add_argument("--loss", default="mse")
     parser.add_argument("--channels", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--csv", type=Path, default=Path("w2s.csv"))
     parser.add_argument("--patches", type=Path)
@@ -115,7 +116,7 @@ def main() -> None:
         print(table([row for path in given.table for row in csv.DictReader(path.open())]))
         return
     budget = {"steps": given.steps} if given.steps else {"minutes": given.minutes}
-    recipe = cs.Recipe(network=given.network, **budget)
+    recipe = cs.Recipe(network=given.network, loss=given.loss, **budget)
     if given.patches:
         export(given.patches, given.channels[0], recipe)
         return
@@ -126,7 +127,7 @@ def main() -> None:
             writer.writeheader()
         for channel in given.channels:
             said = f"{given.steps} steps" if given.steps else f"{given.minutes:g} min"
-            rows = one(channel, recipe, f"{given.network}, {said}")
+            rows = one(channel, recipe, f"{given.network}, {given.loss}, {said}")
             writer.writerows(rows)
             file.flush()
 
