@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from carescope import Grid, Image, Microscope, Recipe, normalize, pairs
 from carescope.errors import InputError
 from carescope.normalize import Affine
-from carescope.pairs.regions import GAP_PX, split
+from carescope.pairs.regions import GAP_PX, divide, split
 from carescope.pairs.source import Source
 from carescope.physics import blur, camera, psf, sampling
 from carescope.physics.microscope import Kernels
@@ -31,7 +31,9 @@ def one_source(stack, recipe, kernel=((1.0,),), noise=None, symmetries=BOTH, fac
     channels = frame.size("C")
     noises = [noise] * channels if noise else None
     # Grey levels pass as they are; structure is what exceeds 40 % of the real range.
-    return Plain(frame, grid, kernels, normalize.fit(stack), noises, recipe)
+    maps = normalize.fit(stack)
+    parts = divide(frame, maps, recipe.validation_fraction)
+    return Plain(frame, grid, kernels, maps, noises, parts, recipe)
 
 
 class Plain(Source):
@@ -209,7 +211,8 @@ def test_unequal_spacing_and_an_empty_validation_band_are_said(stack):
     (doubt,) = pairs.from_volume(stack, Microscope(factor=2.0)).doubts()
     assert "2 times as tall" in doubt
     grey = stack.array().copy()
-    grey[:, :, -16:] = grey.min()
+    grey[:, :, :] = grey.min()
+    grey[:, 40, grey.shape[2] // 2] = 2 * stack.array().max()  # a bead cannot be shared
     (doubt,) = pairs.from_volume(Image(grey, "ZYX", stack.voxel_um), Microscope()).doubts()
     assert "chosen on background" in doubt
 

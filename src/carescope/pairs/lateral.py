@@ -155,7 +155,10 @@ class LateralPairs:
         again = []
         for number, draft in drafts.items():
             s = self.pool[number]
-            again.append(Source(draft, s.grid, s.kernels, s.maps, s.noise, recipe, noise_free=True))
+            parts = s.training, s.validating
+            again.append(
+                Source(draft, s.grid, s.kernels, s.maps, s.noise, parts, recipe, noise_free=True)
+            )
         return LateralPairs(again, recipe, self.scope, self.images)
 
     def batch(self, number: int, share: tuple[int, int] = (0, 1)) -> Batch:

@@ -38,8 +38,10 @@ class Source:
         The normalisation of each channel.
     noise
         The camera's noise in each channel; None adds none.
+    parts
+        Which part of every plane trains, and which validates.
     recipe
-        Validation share, and which of the kernels degrades lateral slices.
+        Says which of the kernels degrades lateral slices.
     noise_free
         Whether the stack holds no noise of its own.
     """
@@ -51,6 +53,7 @@ class Source:
         kernels: Kernels | None,
         maps: Sequence[Affine],
         noise: Sequence[camera.Noise] | None,
+        parts: tuple[Region, Region],
         recipe: Recipe,
         *,
         noise_free: bool = False,
@@ -59,7 +62,7 @@ class Source:
         self.maps, self.noise, self.noise_free = tuple(maps), noise, noise_free
         self.kernel = kernels.used(recipe.psf_mode) if kernels else None
         self.symmetries = kernels.symmetries if kernels else frozenset({"flip", "turn"})
-        self.training, self.validating = divide(stack, maps, recipe.validation_fraction)
+        self.training, self.validating = parts
         # Rows beyond a patch that its sampled lines and their interpolation need.
         self.rim = math.ceil(2 * grid.factor) + 1
 
@@ -140,7 +143,7 @@ class Source:
 
 
 def sources(image: Image, grid: Grid, kernels: Kernels | None, recipe: Recipe) -> list[Source]:
-    """A source for each time point of an image; range and noise are those of all of them.
+    """A source for each time point of an image; range, noise and parts are those of all of them.
 
     Parameters
     ----------
@@ -157,4 +160,5 @@ def sources(image: Image, grid: Grid, kernels: Kernels | None, recipe: Recipe) -
     noise = None
     if recipe.noise != "none":
         noise = [camera.estimate(one.data) for one in normalize.channels(middle)]
-    return [Source(frame, grid, kernels, maps, noise, recipe) for frame in frames]
+    parts = divide(middle, maps, recipe.validation_fraction)
+    return [Source(frame, grid, kernels, maps, noise, parts, recipe) for frame in frames]
