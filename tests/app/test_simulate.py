@@ -66,7 +66,7 @@ def test_several_images_are_those_of_their_seeds_and_make_pairs(carescope, tmp_p
     for name, image in images(one, seed=2).items():
         again = images(more, seed=2)[name]
         np.testing.assert_array_equal(image.array(), again.array())
-    assert len(match([more / "image"], more / "clean")) == 3
+    assert len(match([more / "image"], more / "clean").files) == 3
     scored = carescope("evaluate", more / "image", more / "clean", "--json")
     assert scored.code == 0, scored
 

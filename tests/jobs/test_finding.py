@@ -53,12 +53,12 @@ def test_pairs_may_be_patterns(there):
     (there / "high").mkdir()
     for name in ("t2.tif", "t10.ome.tif"):
         (there / "high" / name).touch()
-    found = match([there / "t*.tif"], there / "high")
+    found = match([there / "t*.tif"], there / "high").files
     assert [(a.name, b.name) for a, b in found] == [
         ("t2.tif", "t2.tif"),
         ("t10.tif", "t10.ome.tif"),
     ]
-    assert match([there / "t2*"], there / "high" / "*2.tif")[0][1].name == "t2.tif"
+    assert match([there / "t2*"], there / "high" / "*2.tif").files[0][1].name == "t2.tif"
     (there / "high" / "t2.ome.tif").touch()
     with pytest.raises(InputError, match=r"same: .*t2\.tif.*, .*t2\.ome\.tif|t2\.ome\.tif, "):
         match([there / "t*.tif"], there / "high")

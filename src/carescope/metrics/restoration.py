@@ -252,9 +252,16 @@ def _match(target: Float64, image: Float64) -> Float64:
 
 def _gain_and_offset(target: Float64, image: Float64) -> tuple[float, float]:
     refuse_constant(image, "the restored image")
-    mean = image.mean()
-    centred = image - mean
-    scale = np.abs(centred).max()  # keeps the squares of tiny values above zero
-    centred /= scale
-    gain = np.vdot(centred, target - target.mean()) / np.vdot(centred, centred) / scale
-    return float(gain), float(target.mean() - gain * mean)
+    # Each by its largest value: squares of tiny ones stay above zero, and of equal images the gain
+    # is 1 to the last bit on every processor.
+    (image_mean, image_peak, seen), (mean, peak, wanted) = map(_centred, (image, target))
+    gain = np.vdot(seen, wanted) / np.vdot(seen, seen) * (peak / image_peak)
+    return float(gain), float(mean - gain * image_mean)
+
+
+def _centred(values: Float64) -> tuple[float, float, Float64]:
+    """The mean, the largest difference from it, and the differences in units of that."""
+    mean = values.mean()
+    centred = values - mean
+    peak = float(np.abs(centred).max())
+    return float(mean), peak, centred / (peak or 1)
