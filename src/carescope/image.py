@@ -173,6 +173,11 @@ class Image:
         parts = [self.select("T", t) for t in range(self.size("T"))] if "T" in self.axes else [self]
         return [part.arranged("CZYX") for part in parts]
 
+    def middle(self) -> Image:
+        """The time point in the middle, axes CZYX; nothing is read yet."""
+        frames = self.frames()
+        return frames[len(frames) // 2]
+
 
 def grain(data: Lazy) -> tuple[int, ...] | None:
     """The chunks that lazy data are stored in, a length an axis; None where planes are as good."""

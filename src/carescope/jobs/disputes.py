@@ -80,8 +80,7 @@ def disagreement_over(
     """
     if model.spread is None or len(model.members) < 2:
         return None
-    frames = image.frames()
-    frame = frames[len(frames) // 2]
+    frame = image.middle()
     parts = predict.glimpses(model, frame, maps, grid=grid)
     return _disputed(np.concatenate([_sums(model, seen) for seen in parts]))
 

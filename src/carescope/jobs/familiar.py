@@ -36,7 +36,7 @@ def fingerprint_of(images: Sequence[Image], percentiles: tuple[float, float]) ->
     every = -(-len(images) // MOST_IMAGES)
     try:
         seen = [
-            features(_middle(image).data, normalize.fit(image, percentiles))
+            features(image.middle().data, normalize.fit(image, percentiles))
             for image in images[::every]
         ]
         return {"fingerprint": Fingerprint.of(seen).to_json()}
@@ -106,9 +106,3 @@ def check_familiar(
             remedy="Train on such images, or restore without --strict and look at the result",
         )
     return [f"{image.source or 'The image'} {what}. Do not trust its restoration unseen."]
-
-
-def _middle(image: Image) -> Image:
-    """The middle of time, axes CZYX."""
-    frames = image.frames()
-    return frames[len(frames) // 2]

@@ -228,10 +228,9 @@ def from_pairs(
         if few:
             low, high = overlaid(low, high, factor)
         whole = Region((0, low.size("Y")), (0, low.size("X")))
-        targets = high.frames()
         if not held:
-            parts = divide(targets[len(targets) // 2], ranges[1], recipe.validation_fraction)
-        for one, other in zip(low.frames(), targets, strict=True):
+            parts = divide(high.middle(), ranges[1], recipe.validation_fraction)
+        for one, other in zip(low.frames(), high.frames(), strict=True):
             if number in held:
                 validating.append(Shot(one, other, *maps, whole))
             elif held:

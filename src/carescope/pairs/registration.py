@@ -106,8 +106,7 @@ def _structure(image: Image) -> Floats:
     """The middle of an image as zero-mean structure, (Z, Y, X)."""
     from scipy.ndimage import gaussian_filter
 
-    frames = image.frames()
-    frame = frames[len(frames) // 2]
+    frame = image.middle()
     place = []
     for size, most in zip(frame.shape[1:], MOST_PX, strict=True):
         first = max(0, (size - most) // 2)

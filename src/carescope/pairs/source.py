@@ -155,10 +155,9 @@ def sources(image: Image, grid: Grid, kernels: Kernels | None, recipe: Recipe) -
         How it is normalised, and whether its noise is looked for.
     """
     maps = normalize.fit(image, recipe.percentiles)
-    frames = image.frames()
-    middle = frames[len(frames) // 2]
+    middle = image.middle()
     noise = None
     if recipe.noise != "none":
         noise = [camera.estimate(one.data) for one in normalize.channels(middle)]
     parts = divide(middle, maps, recipe.validation_fraction)
-    return [Source(frame, grid, kernels, maps, noise, parts, recipe) for frame in frames]
+    return [Source(frame, grid, kernels, maps, noise, parts, recipe) for frame in image.frames()]

@@ -36,10 +36,9 @@ def noise_seen(
         None for each channel of an image that is too small to tell. Where other channels come out
         than go in, it is that of the first one for all.
     """
-    frames = image.frames()
     wanted = model.task.channels_out
     try:
-        found = trust.noise_of(frames[len(frames) // 2].data, maps)
+        found = trust.noise_of(image.middle().data, maps)
     except InputError:
         return (None,) * wanted
     return found if model.task.keeps_channels else found[:1] * wanted
