@@ -23,19 +23,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from carescope import engine
+from carescope import engine, net
 from carescope.engine.check import difference
 from carescope.engine.choose import operations
 from carescope.engine.names import candidates
 from carescope.experiments.peers import Contestant
 from carescope.experiments.peers.carescope_peer import random_model
 from carescope.files.processor import processor_name
+from carescope.task import Task
 
 CASES = {
     "CARE, 3D": ({"name": "care", "ndim": 3}, (32, 128, 128)),
-    "auto, 3D": ({"name": "shuffle", "ndim": 3, "cell": [1, 2, 2]}, (32, 128, 128)),
+    "auto, 3D": (net.resolve("auto", Task(kind="denoise", axes="ZYX"), planes=32), (32, 128, 128)),
     "CARE, 2D": ({"name": "care", "ndim": 2}, (512, 512)),
-    "auto, 2D": ({"name": "shuffle", "ndim": 2, "cell": [2, 2]}, (512, 512)),
+    "auto, 2D": (net.resolve("auto", Task(kind="denoise", axes="YX")), (512, 512)),
     "auto, isotropic": ({"name": "shuffle", "ndim": 2, "cell": [4, 2]}, (512, 512)),
 }
 

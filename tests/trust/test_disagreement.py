@@ -146,6 +146,7 @@ def test_a_volume_is_its_pixels_in_bounded_memory():
     assert peak_bytes < found.nbytes + 24e6, "a chunk needs 12 MB, however large the volume"
     assert disagreement(means[:, 3], scales[:, 3]) == pytest.approx(found[3], abs=1e-6)
     assert disagreement(means[:, :0], scales[:, :0]).shape == (0, 250, 240)
+    np.testing.assert_array_equal(disagreement(means, scales, threads=3), found)
 
 
 def test_one_member_is_refused():

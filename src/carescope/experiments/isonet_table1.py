@@ -178,8 +178,8 @@ def notes(rows: list[Row]) -> list[str]:
         "Networks, kernels, loss and learning rates of SRCNN and IsoNet are the paper's; the "
         "learning rate falls along a cosine, and noise is added to the degraded slices as to "
         "those of carescope, which equation 2 of the paper leaves out.",
-        f"The iterations of Richardson-Lucy, {rl.ITERATIONS[-1]} at most, are the best for each truth "
-        "on another phantom.",
+        f"The iterations of Richardson-Lucy, {rl.ITERATIONS[-1]} at most, are the best for each "
+        "truth on another phantom.",
         "The table's own numbers are not in the text of the paper that we have.",
     ]
     return said

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from carescope import normalize, trust
 from carescope.model import Ensemble, Model, calibrated, fuse
@@ -91,5 +92,7 @@ def _disagreement(members: Floats, model: Model | Ensemble) -> Floats | None:
     means, scales = members[:, :channels], members[:, channels:]
     told: Floats = np.empty(means.shape[1:], np.float32)
     for z in range(told.shape[1]):
-        told[:, z] = trust.disagreement(means[:, :, z], scales[:, :, z], family=model.spread)
+        told[:, z] = trust.disagreement(
+            means[:, :, z], scales[:, :, z], family=model.spread, threads=torch.get_num_threads()
+        )
     return told

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import NamedTuple
 
@@ -21,9 +22,9 @@ from carescope.trust.mixture import Float32, Float64, Real, members
 LEAST_RATIO = 1e-6
 """A scale below this share of the widest at its pixel counts as this share of it."""
 
-_CHUNK_PX = 1 << 15
-_BLOCK = 1 << 14  # values of x at a time, few enough for a processor's cache
-_LEAST_LOG = -60.0  # exp of less is 0 for our purpose, and near the end of float32 slow
+_CHUNK_PX = 1 << 14
+_BLOCK = 1 << 16  # values of x at a time: long enough loops, and still in a processor's cache
+_LEAST = np.float32(1e-26)  # less likely values than this count as this likely
 
 
 class _Rule(NamedTuple):
@@ -36,10 +37,11 @@ class _Rule(NamedTuple):
 
 _RULES = {"laplace": _Rule(12.0, 24.0, 2.0), "gaussian": _Rule(6.0, 16.0, 4.0)}
 _NODES = (2, 4, 8, 16, 32, 64, 128)
+_LIMITS = np.array(_NODES[:-1], np.float32)
 
 
 def disagreement(
-    means: npt.ArrayLike, scales: npt.ArrayLike, *, family: str = "laplace"
+    means: npt.ArrayLike, scales: npt.ArrayLike, *, family: str = "laplace", threads: int = 1
 ) -> Float32:
     """Return how little the predictions of an ensemble overlap, at each pixel.
 
@@ -49,6 +51,8 @@ def disagreement(
         What each of M >= 2 members predicts, in one unit; scales are >= 0.
     family
         ``laplace`` or ``gaussian``.
+    threads
+        How many work at once, each on pixels of its own; the result does not depend on it.
 
     Returns
     -------
@@ -93,9 +97,18 @@ def disagreement(
     count = len(means)
     flat_means, flat_scales = means.reshape(count, -1), scales.reshape(count, -1)
     result = np.empty(flat_means.shape[1], np.float32)
-    for start in range(0, len(result), _CHUNK_PX):
+
+    def find(start: int) -> None:
         part = slice(start, start + _CHUNK_PX)
         result[part] = _chunk(flat_means[:, part], flat_scales[:, part], family)
+
+    starts = range(0, len(result), _CHUNK_PX)
+    if threads > 1 and len(starts) > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(find, starts))  # the list raises what a thread has raised
+    else:
+        for start in starts:
+            find(start)
     return result.reshape(means.shape[1:])
 
 
@@ -109,7 +122,7 @@ def _chunk(means: Real, scales: Real, family: str) -> Float64:
     mass, doubt = np.zeros((2, means.shape[1]), np.float32)
     room = np.empty((2, len(means) * _BLOCK), np.float32)
     for piece in _pieces(gaps, widths, rule.tail):
-        classes = np.searchsorted(_NODES[:-1], rule.density * piece.spread()[1])
+        classes = np.searchsorted(_LIMITS, rule.density * piece.spread()[1])
         for index, nodes in enumerate(_NODES):
             pixels = np.flatnonzero(classes == index)
             for start in range(0, len(pixels), _BLOCK // nodes):
@@ -193,9 +206,8 @@ def _integrals(
         log_p += centre
         log_p *= log_p / -2
         log_p += height
-    np.maximum(log_p, _LEAST_LOG, out=log_p)
     np.exp(log_p, out=p)
-    total = p.sum(axis=0)
+    total = np.maximum(p.sum(axis=0), _LEAST)
     p *= log_p
     lost = total * np.log(total) - p.sum(axis=0)
     return (step * total).sum(axis=0), (step * lost).sum(axis=0)
