@@ -30,6 +30,7 @@ CSBDEEP = "csbdeep"
 DIMENSIONS = {
     "3D": {"step_px": [16, 64, 64], "tile_px": [32, 128, 128]},
     "2D": {"step_px": [128, 128], "tile_px": [512, 512]},
+    "isotropic": {"tile_px": [512, 512]},  # its steps are those of planes
 }
 #: What carescope's networks are resolved for.
 TASKS = {

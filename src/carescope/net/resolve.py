@@ -15,8 +15,8 @@ def resolve(
     """The architecture, as `build` takes it, for a task.
 
     ``auto`` is the network that restored best within minutes on two cores (see benchmarks/): a
-    `ShuffleUNet`, for isotropic restoration with cells as tall as recorded planes lie apart, up to
-    4 rows; a narrow `UNet` to denoise planes, and CARE's `ProjectionNet` where a stack is to become
+    narrow `UNet` to denoise; for isotropic restoration a `ShuffleUNet`, with cells as tall as
+    recorded planes lie apart, up to 4 rows; and CARE's `ProjectionNet` where a stack is to become
     its surface. The papers' networks are what their names say. In 3D a network pools along z only
     where there is room.
 
@@ -54,17 +54,15 @@ def resolve(
             )
         return architecture | {"name": "projection"} | ({"scales": True} if scales else {})
     deep = planes >= POOLED_PLANES
-    if name == "auto" and task.kind == "denoise" and task.ndim == 2:
-        architecture |= {"name": "care", "depth": 3, "first_filters": 16, "kernel": 3}
+    if name == "auto" and task.kind == "denoise":
+        depth = 3 if task.ndim == 2 else 2
+        architecture |= {"name": "care", "depth": depth, "first_filters": 16, "kernel": 3}
     elif name == "auto":
         architecture |= {"name": "shuffle", "depth": 2, "first_filters": 32}
         if task.kind == "isotropic":
             architecture |= {"cell": [4 if task.factor >= 3 else 2, 2], "dropout": 0.1}
-        else:
-            few = task.kind == "upsample"  # what was interpolated is alike along z
-            architecture["cell"] = [2 if few else 1, 2, 2][-task.ndim :]
-            if task.ndim == 3:
-                architecture["pool"] = [2 if deep and not few else 1, 2, 2]
-    elif task.ndim == 3:
+        else:  # what was interpolated is alike along z
+            architecture |= {"cell": [2, 2, 2], "pool": [1, 2, 2]}
+    if task.ndim == 3 and "pool" not in architecture:
         architecture["pool"] = [2 if deep else 1, 2, 2]
     return architecture | ({"scales": True} if scales else {})
