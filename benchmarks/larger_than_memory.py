@@ -23,15 +23,16 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from carescope import model
+from carescope import model, net
 from carescope.experiments.peers.carescope_peer import random_model
 from carescope.files.processor import cores
+from carescope.task import Task
 from carescope.write import zarr
 
 SIDE = 2048
 NETWORKS = {
     "small": {"name": "shuffle", "ndim": 3, "cell": [1, 4, 4], "depth": 1, "first_filters": 8},
-    "auto": {"name": "shuffle", "ndim": 3, "cell": [1, 2, 2]},
+    "auto": net.resolve("auto", Task(kind="denoise", axes="ZYX"), planes=50),
 }
 OURS = "from carescope.app.cli import main; main()"
 
@@ -80,7 +81,7 @@ def main() -> None:
     )
     parser.add_argument("--planes", type=int, nargs="+", default=[50])
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
-    parser.add_argument("--memory", default="2GB")
+    parser.add_argument("--memory", help="of all processes; the default lets a block take 4 GB")
     parser.add_argument("--network", choices=list(NETWORKS), default="small")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--rounds", type=int, default=1)
@@ -97,7 +98,8 @@ def main() -> None:
                     command = [
                         sys.executable, "-c", OURS, "restore", folder / "model",
                         folder / f"{planes}.zarr", "--out", folder / "out.zarr", "--overwrite",
-                        "--engine", given.engine, "--memory", given.memory, "--json",
+                        "--engine", given.engine, "--json",
+                        *(["--memory", given.memory] if given.memory else []),
                         *(["--workers", workers] if workers > 1 else []),
                     ]  # fmt: skip
                     found.setdefault((planes, workers), []).append(run(command))
