@@ -241,7 +241,7 @@ def _loss_of(state: State, batch: tuple[Tensor, Tensor], dtype: torch.dtype) -> 
     state.network.train()
     with torch.random.fork_rng([inputs.device] if inputs.is_cuda else []):
         torch.manual_seed((state.recipe.seed << 32) + state.step)  # dropout: same after a resume
-        with precision.autocast(dtype, inputs.device):
+        with precision.autocast(precision.sound(dtype, state.network, inputs), inputs.device):
             restored = state.network(inputs)
     return LOSSES[state.recipe.loss](restored.float(), targets)
 
