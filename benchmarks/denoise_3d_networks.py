@@ -15,9 +15,10 @@ import time
 import numpy as np
 import torch
 from denoise_3d import STACKS, simulated
+from denoise_networks import learnt
 
 import carescope as cs
-from carescope import metrics, net, pairs, train
+from carescope import metrics, pairs
 from carescope.model import Model
 from carescope.pairs.regions import POOLED_PLANES
 
@@ -35,10 +36,7 @@ def trained(name: str, made: list, steps: int) -> Model:
     images = [tuple(cs.Image(one, axes="ZYX") for one in pair) for pair in made]
     source = pairs.from_pairs(images, recipe)
     deep = len(made[0][0]) >= POOLED_PLANES
-    said = {"ndim": 3, "channels": 1, "pool": [2 if deep else 1, 2, 2]} | NETWORKS[name]
-    network = net.build(**said, seed=recipe.seed)
-    start = Model(network, said, recipe, source.task)
-    return train.fit(source, start=start, device="cpu", workers=0)
+    return learnt(source, NETWORKS[name] | {"ndim": 3, "pool": [2 if deep else 1, 2, 2]}, recipe)
 
 
 def error(model: Model, low: np.ndarray, high: np.ndarray) -> float:

@@ -40,8 +40,13 @@ def trained(name: str, loss: str, channel: int) -> Model:
     made = pairs.from_pairs(
         [(image("avg1", f, channel), image("avg400", f, channel)) for f in TRAINING], recipe
     )
-    network = net.build(**architecture, ndim=2, channels=1, seed=recipe.seed)
-    start = Model(network, {"ndim": 2, "channels": 1} | architecture, recipe, made.task)
+    return learnt(made, architecture | {"ndim": 2}, recipe)
+
+
+def learnt(made: pairs.AcquiredPairs, architecture: dict, recipe: cs.Recipe) -> Model:
+    """What a network of an architecture, which need not be one that a recipe names, learns."""
+    said = {"channels": 1} | architecture
+    start = Model(net.build(**said, seed=recipe.seed), said, recipe, made.task)
     return train.fit(made, start=start, device="cpu", workers=0)
 
 

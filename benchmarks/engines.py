@@ -29,15 +29,15 @@ from carescope.engine.choose import operations
 from carescope.engine.names import candidates
 from carescope.experiments.peers import Contestant
 from carescope.experiments.peers.carescope_peer import random_model
+from carescope.experiments.races import TASKS
 from carescope.files.processor import processor_name
-from carescope.task import Task
 
 CASES = {
     "CARE, 3D": ({"name": "care", "ndim": 3}, (32, 128, 128)),
-    "auto, 3D": (net.resolve("auto", Task(kind="denoise", axes="ZYX"), planes=32), (32, 128, 128)),
+    "auto, 3D": (net.resolve("auto", TASKS["3D"], planes=32), (32, 128, 128)),
     "CARE, 2D": ({"name": "care", "ndim": 2}, (512, 512)),
-    "auto, 2D": (net.resolve("auto", Task(kind="denoise", axes="YX")), (512, 512)),
-    "auto, isotropic": ({"name": "shuffle", "ndim": 2, "cell": [4, 2]}, (512, 512)),
+    "auto, 2D": (net.resolve("auto", TASKS["2D"]), (512, 512)),
+    "auto, isotropic": (net.resolve("auto", TASKS["isotropic"]), (512, 512)),
 }
 
 

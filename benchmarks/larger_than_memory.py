@@ -25,14 +25,14 @@ import psutil
 
 from carescope import model, net
 from carescope.experiments.peers.carescope_peer import random_model
+from carescope.experiments.races import TASKS
 from carescope.files.processor import cores
-from carescope.task import Task
 from carescope.write import zarr
 
 SIDE = 2048
 NETWORKS = {
     "small": {"name": "shuffle", "ndim": 3, "cell": [1, 4, 4], "depth": 1, "first_filters": 8},
-    "auto": net.resolve("auto", Task(kind="denoise", axes="ZYX"), planes=50),
+    "auto": net.resolve("auto", TASKS["3D"], planes=50),
 }
 OURS = "from carescope.app.cli import main; main()"
 
