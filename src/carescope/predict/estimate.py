@@ -15,6 +15,9 @@ from carescope.normalize import Affine
 
 Floats = npt.NDArray[np.float32]
 
+#: Pixels of whole planes whose disagreement is found at once: for all threads, in little memory.
+_SLAB_PX = 1 << 20
+
 
 class Estimate(NamedTuple):
     """What is restored of a block, or of a volume: arrays of one shape.
@@ -91,8 +94,10 @@ def _disagreement(members: Floats, model: Model | Ensemble) -> Floats | None:
     channels = model.task.channels_out
     means, scales = members[:, :channels], members[:, channels:]
     told: Floats = np.empty(means.shape[1:], np.float32)
-    for z in range(told.shape[1]):
-        told[:, z] = trust.disagreement(
-            means[:, :, z], scales[:, :, z], family=model.spread, threads=torch.get_num_threads()
+    deep = max(1, _SLAB_PX // told[:, 0].size)
+    for z in range(0, told.shape[1], deep):
+        slab = np.s_[:, z : z + deep]
+        told[slab] = trust.disagreement(
+            means[:, *slab], scales[:, *slab], family=model.spread, threads=torch.get_num_threads()
         )
     return told
