@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carescope import Image, phantoms, read
+from carescope.pairs.planes import coarser
 from carescope.pairs.registration import aligned, shift_between
 
 DATA = os.environ.get("CARESCOPE_DATA")
@@ -41,6 +42,28 @@ def test_a_shift_is_found_and_taken_back(nuclei, shift):
         one.shape == other.shape == tuple(n - abs(s) for n, s in zip(low.shape, shift, strict=True))
     )
     assert shift_between(one, other).pixels == (0, 0, 0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.sampled_from((2.0, 2.5, 3.0, 4.0)),
+    st.tuples(st.integers(-3, 3), st.integers(-15, 15), st.integers(-15, 15)),
+)
+def test_a_shift_of_few_planes_is_found_in_planes_of_the_many(nuclei, factor, shift):
+    low = coarser(Image(crop(nuclei, 0, 0, 0), "ZYX"), factor)
+    low = Image(noisy(np.maximum(low.array(), 0)), "ZYX")
+    high = Image(crop(nuclei, *(-s for s in shift)), "ZYX")
+    assert shift_between(low, high, factor).pixels == shift
+
+
+@pytest.mark.skipif(not DATA, reason="CARESCOPE_DATA is not set")
+@pytest.mark.parametrize("name", ["xyz_16bit__spots", "xyz_nuclear_envelope_drosophila"])
+def test_planes_left_out_of_a_real_stack_are_not_shifted(name):
+    """Interpolated between those that are left, they are more like their neighbours here."""
+    stack = read.open(Path(DATA, "neubias_3d", f"{name}.tif"))
+    found = shift_between(coarser(stack, 4.0), stack, 4.0)
+    assert found.pixels == (0, 0, 0)
+    assert found.same
 
 
 def test_planes_with_channels_and_time(nuclei):

@@ -16,7 +16,6 @@ from carescope.jobs.members import check_kept, learn_members, starts
 from carescope.jobs.passes import Shared, Watch
 from carescope.model import Ensemble, Model
 from carescope.pairs import AcquiredPairs
-from carescope.pairs.planes import overlaid
 from carescope.pairs.registration import Shift, aligned, shift_between, shifts_within
 from carescope.recipe import Recipe
 from carescope.task import Kind
@@ -216,12 +215,11 @@ def registered(
     """
     kept, moved, apart, strange = [], [], [], []
     for pair in images:
-        one, other = overlaid(*pair, factor) if factor > 1 else pair
-        shift = shift_between(one, other)
-        name = Path(one.source or "array").name
+        shift = shift_between(*pair, factor)
+        name = Path(pair[0].source or "array").name
         if not shift.same:
             strange.append(name)
-        elif inner := _unlike(shift, shifts_within(one, other)):
+        elif inner := _unlike(shift, shifts_within(*pair, factor)):
             apart.append(f"{name} ({'; '.join(inner)})")
         elif any(shift.pixels):
             moved.append(f"{name} by {', '.join(map(str, shift.pixels))}")

@@ -38,7 +38,7 @@ class Shift(NamedTuple):
         return self.correlation >= SURE or (near and self.peak >= LEAST_PEAK)
 
 
-def shift_between(low: Image, high: Image) -> Shift:
+def shift_between(low: Image, high: Image, factor: float = 1.0) -> Shift:
     """Find by how many whole pixels two images of one scene are displaced.
 
     By the correlation of what is neither noise nor illumination, through Fourier transforms, of the
@@ -47,16 +47,21 @@ def shift_between(low: Image, high: Image) -> Shift:
     Parameters
     ----------
     low, high
-        Axes YX or ZYX, perhaps with C and T, of equal size.
+        Axes YX or ZYX, perhaps with C and T, of equal size, but for the planes of the second where
+        there is a factor.
+    factor
+        Planes of the second per plane of the first. Recorded planes alone are compared: those
+        interpolated between them look like what lies next to them.
 
     Returns
     -------
     Shift
-        A shift of more than a quarter of the compared part is not found.
+        In pixels and planes of `high`. A shift of more than a quarter of the compared part is not
+        found.
     """
     from scipy.fft import irfftn, rfftn
 
-    one, other = (_structure(image) for image in (low, high))
+    one, other, recorded = _laid_on(low, high, factor)
     fade = np.broadcast_to(_fade(one.shape[1:]), one.shape)
     padded = (2 * one.shape[0] - 1, *one.shape[1:])  # planes are few, and must not go round
 
@@ -67,7 +72,7 @@ def shift_between(low: Image, high: Image) -> Shift:
     # Pearson's coefficient of what overlaps: neither a large overlap nor a small one is preferred.
     whole = np.ones_like(one)
     one, other = one * fade, other * fade
-    energy = correlated(one * one, whole) * correlated(whole, other * other)
+    energy = correlated(one * one, whole) * correlated(recorded * whole, other * other)
     least = 1e-6 * float(energy.max()) + 1e-30
     correlation = correlated(one, other) / np.sqrt(np.maximum(energy, least))
     reach = [n // 4 for n in one.shape]
@@ -81,7 +86,7 @@ def shift_between(low: Image, high: Image) -> Shift:
     return Shift((z, y, x), best, best / spread if spread > 0 else 0.0)
 
 
-def shifts_within(low: Image, high: Image) -> dict[str, Shift]:
+def shifts_within(low: Image, high: Image, factor: float = 1.0) -> dict[str, Shift]:
     """How frames and channels of a pair are displaced, each alone: of those that show one scene.
 
     The first frame and the last one are looked at, and every channel of images that have as many;
@@ -89,26 +94,43 @@ def shifts_within(low: Image, high: Image) -> dict[str, Shift]:
 
     Parameters
     ----------
-    low, high
+    low, high, factor
         As for `shift_between`.
     """
     parts = {}
     frames, channels = low.size("T"), low.size("C")
     for number in (0, frames - 1) if frames > 1 else ():
-        parts[f"frame {number}"] = tuple(each.select("T", number) for each in (low, high))
+        parts[f"frame {number}"] = low.select("T", number), high.select("T", number)
     for number in range(channels if channels == high.size("C") > 1 else 0):
-        parts[f"channel {number}"] = tuple(each.select("C", number) for each in (low, high))
-    found = {name: shift_between(*pair) for name, pair in parts.items()}
+        parts[f"channel {number}"] = low.select("C", number), high.select("C", number)
+    found = {name: shift_between(one, other, factor) for name, (one, other) in parts.items()}
     return {name: shift for name, shift in found.items() if shift.same}
 
 
-def _structure(image: Image) -> Floats:
-    """The middle of an image as zero-mean structure, (Z, Y, X)."""
+def _laid_on(low: Image, high: Image, factor: float) -> tuple[Floats, Floats, Floats]:
+    """The middle of two images as structure, (Z, Y, X), on the planes of the second.
+
+    The first is 0 on planes that it lacks, and the third array, (Z, 1, 1), 1 on those that it has.
+    """
+    planes = low.size("Z")
+    count = min(planes, int((MOST_PX[0] - 1) / factor) + 1)
+    first = (planes - count) // 2
+    at = np.round(np.arange(first, first + count) * factor).astype(int)
+    at = np.minimum(at, high.size("Z") - 1)
+    thin = _structure(low, slice(first, first + count))
+    other = _structure(high, slice(at[0], at[-1] + 1))
+    one, recorded = np.zeros_like(other), np.zeros((len(other), 1, 1), np.float32)
+    one[at - at[0]], recorded[at - at[0]] = thin, 1
+    return one, other, recorded
+
+
+def _structure(image: Image, planes: slice) -> Floats:
+    """The middle of some planes of an image as zero-mean structure, (Z, Y, X)."""
     from scipy.ndimage import gaussian_filter
 
     frame = image.middle()
-    place = []
-    for size, most in zip(frame.shape[1:], MOST_PX, strict=True):
+    place = [planes]
+    for size, most in zip(frame.shape[2:], MOST_PX[1:], strict=True):
         first = max(0, (size - most) // 2)
         place.append(slice(first, first + min(size, most)))
     grey = np.asarray(frame.data[(slice(None), *place)], np.float32)
