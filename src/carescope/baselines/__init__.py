@@ -1,6 +1,12 @@
 """Classical methods, tuned fairly: what a network has to be better than."""
 
-from carescope.baselines.deconvolution import deconvolution, multiview, richardson_lucy, widened
+from carescope.baselines.deconvolution import (
+    deconvolution,
+    multiview,
+    multiview_steps,
+    richardson_lucy,
+    widened,
+)
 from carescope.baselines.denoisers import (
     bilateral,
     bm3d,
@@ -38,6 +44,7 @@ __all__ = [
     "median",
     "minimum_cost",
     "multiview",
+    "multiview_steps",
     "named",
     "non_local_means",
     "project",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -106,12 +107,29 @@ def multiview(
     L. Shepp, Y. Vardi, IEEE Trans. Med. Imaging 1, 1982, doi:10.1109/TMI.1982.4307558; for
     microscopes S. Preibisch et al., Nature Methods 11, 2014, doi:10.1038/nmeth.2929.
     """
+    if iterations < 1:
+        raise UsageError(f"iterations is {iterations}", remedy="Give 1 iteration or more")
+    steps = multiview_steps(images, psfs, background_grey=background_grey)
+    return next(islice(steps, iterations - 1, None))
+
+
+def multiview_steps(
+    images: Sequence[npt.ArrayLike], psfs: Sequence[npt.ArrayLike], *, background_grey: float = 0.0
+) -> Iterator[Floats]:
+    """What `multiview` has come to after 1 iteration, after 2, and so on, without an end.
+
+    Parameters, arrays and errors are those of `multiview`.
+    """
     views = _views(images, psfs)
-    if iterations < 1 or not background_grey >= 0:
+    if not background_grey >= 0:
         raise UsageError(
-            f"iterations is {iterations}, background_grey {background_grey:g}",
-            remedy="Give 1 iteration or more, and a background that is not negative",
+            f"background_grey is {background_grey:g}",
+            remedy="Give a background that is not negative",
         )
+    return _steps(views, np.float32(background_grey))
+
+
+def _steps(views: list[tuple[Floats, Floats]], background: np.float32) -> Iterator[Floats]:
     half = [max(k.shape[axis] for _, k in views) // 2 for axis in range(views[0][0].ndim)]
     shape = views[0][0].shape
     inside = tuple(slice(h, h + n) for h, n in zip(half, shape, strict=True))
@@ -125,18 +143,18 @@ def multiview(
     restorable = seen > LEAST_SEEN
     weight = np.where(restorable, 1 / np.maximum(seen, LEAST_SEEN), 0).astype(np.float32)
     mean = float(np.mean([grey.mean() for grey, _ in views]))
-    start = max(mean - background_grey, 1e-6)
+    start = max(mean - float(background), 1e-6)
     found = np.where(restorable, start, 0).astype(np.float32)
     most = max(float(grey.max()) for grey, _ in views)
     least = np.float32(1e-6 * max(most, 1e-30))  # rounding must not divide by zero
-    for _ in range(iterations):
+    while True:
         push = np.zeros_like(found)
         for grey, kernel in views:
             expected = blur.blur(found, kernel, boundary="zero")[inside]
-            expected = np.maximum(expected + np.float32(background_grey), least)
+            expected = np.maximum(expected + background, least)
             push += back(np.asarray(grey / expected, np.float32), kernel)
         found = found * push * (weight / np.float32(len(views)))
-    return np.ascontiguousarray(found[inside], np.float32)
+        yield np.ascontiguousarray(found[inside], np.float32)
 
 
 def widened(psf: npt.ArrayLike, factor: int) -> Floats:

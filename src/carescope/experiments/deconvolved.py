@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -32,31 +32,39 @@ def interpolated(stack: Image) -> Volume:
 
 
 def deconvolved(
-    views: Sequence[Volume], kernels: Sequence[npt.ArrayLike], iterations: int
-) -> Volume:
-    """Richardson-Lucy on interpolated views, the camera's offset subtracted, on all cores."""
+    views: Sequence[Volume], kernels: Sequence[npt.ArrayLike], iterations: Collection[int]
+) -> Iterator[tuple[int, Volume]]:
+    """Richardson-Lucy after each of some numbers of iterations, the fewest first.
+
+    On interpolated views, the camera's offset subtracted, on all cores.
+    """
     from scipy.fft import set_workers
 
-    light = [view - CAMERA.offset for view in views]
-    with set_workers(cores()):
-        return baselines.multiview(light, kernels, iterations=iterations)
+    steps = baselines.multiview_steps([view - CAMERA.offset for view in views], kernels)
+    for number in range(1, max(iterations) + 1):
+        with set_workers(cores()):
+            found = next(steps)
+        if number in iterations:
+            yield number, found
 
 
-def best_iterations(deconvolve: Callable[[int], Volume], truths: Sequence[Volume]) -> list[int]:
-    """For each truth how many iterations come closest to it (PSNR), of those in `ITERATIONS`.
+def best_iterations(tried: Iterable[tuple[int, Volume]], truths: Sequence[Volume]) -> list[int]:
+    """For each truth how many iterations come closest to it (PSNR).
 
     Parameters
     ----------
-    deconvolve
-        Of an image that is not among those which are compared.
+    tried
+        Numbers of iterations and what they come to, of an image that is not among those which are
+        compared. None is asked for beyond the best of all truths.
     truths
         What it is held to.
     """
-    tried: list[list[float]] = [[] for _ in truths]
-    for iterations in ITERATIONS:
-        found = deconvolve(iterations)
-        for scores, truth in zip(tried, truths, strict=True):
-            scores.append(metrics.psnr(truth, found))
-        if all(len(scores) > 1 and scores[-1] < max(scores) for scores in tried):
-            break  # past the best for all of them
-    return [ITERATIONS[int(np.argmax(scores))] for scores in tried]
+    numbers: list[int] = []
+    scores: list[list[float]] = [[] for _ in truths]
+    for number, found in tried:
+        numbers.append(number)
+        for some, truth in zip(scores, truths, strict=True):
+            some.append(metrics.psnr(truth, found))
+        if all(some[-1] < max(some) for some in scores):
+            break
+    return [numbers[int(np.argmax(some))] for some in scores]

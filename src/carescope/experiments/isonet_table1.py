@@ -104,11 +104,11 @@ def _deconvolved(case: Case, stacks: list[Image], watch: Watch) -> Any:
     scene, stack = _scene(case, case["seed"] + 1000, case["tuning_side"])
     kernel, image = rl.kernel(scene.psf), rl.interpolated(stack)
     truths = [t[: len(image)] for t in (scene.truth, scene.density)]
-    best = rl.best_iterations(lambda n: rl.deconvolved([image], [kernel], n), truths)
+    best = rl.best_iterations(rl.deconvolved([image], [kernel], rl.ITERATIONS), truths)
     watch.say(f"Richardson-Lucy: {best[0]} iterations, {best[1]} against the phantom")
     for stack in stacks:
         image = rl.interpolated(stack)
-        found = {n: rl.deconvolved([image], [kernel], n) for n in set(best)}
+        found = dict(rl.deconvolved([image], [kernel], best))
         facts = dict(zip(("iterations", "iterations_phantom"), best, strict=True))
         yield dict(zip(TRUTHS, (found[n] for n in best), strict=True)), facts
 

@@ -121,7 +121,7 @@ def _found(
         facts = dict(zip(("iterations", "iterations_phantom"), best, strict=True))
         for views in every:
             seen, psfs = views.volumes[: way.views], kernels(views, way)
-            found = {n: rl.deconvolved(seen, psfs, n) for n in set(best)}
+            found = dict(rl.deconvolved(seen, psfs, best))
             yield views, {t: found[n] for t, n in zip(TRUTHS, best, strict=True)}, facts
 
 
@@ -130,7 +130,7 @@ def _iterations(case: Case, way: Way) -> list[int]:
     views = look(case["structure"], case["tuning_side"], case["seed"] + 1000)
     seen, psfs = views.volumes[: way.views], kernels(views, way)
     truths = [views.scene.truth, views.scene.density]
-    return rl.best_iterations(lambda n: rl.deconvolved(seen, psfs, n), truths)
+    return rl.best_iterations(rl.deconvolved(seen, psfs, rl.ITERATIONS), truths)
 
 
 def tables(rows: list[Row]) -> list[Table]:
