@@ -6,6 +6,7 @@ import pytest
 from carescope import Image, Recipe, model, normalize, phantoms, predict
 from carescope.errors import NotTrustedError
 from carescope.jobs import restore as job
+from carescope.jobs.batch import restore_files
 from carescope.jobs.denoise import learn_pairs
 from carescope.jobs.disputes import disagreement_over
 from carescope.jobs.familiar import unlike
@@ -72,7 +73,7 @@ def test_beyond_the_usual_it_is_told_and_with_strict_refused_before_anything_is_
     good = Image(exposed(planes[12], 1), "YX")
     for name in ("b.tif", "b.zarr"):
         with pytest.raises(NotTrustedError, match=DISAGREE):
-            job.restore_files(ensemble, [good, dim], [tmp_path / "a.tif", tmp_path / name],
+            restore_files(ensemble, [good, dim], [tmp_path / "a.tif", tmp_path / name],
                               strict=True)  # fmt: skip
     assert [path.name for path in tmp_path.iterdir()] == ["told.tif"]
 

@@ -6,6 +6,7 @@ import pytest
 from carescope import Image, Recipe, model, phantoms, predict
 from carescope.errors import NotTrustedError
 from carescope.jobs import restore as job
+from carescope.jobs.batch import restore_files
 from carescope.jobs.denoise import learn_pairs
 from carescope.jobs.inputs import Optics
 from carescope.jobs.learning import learn
@@ -46,7 +47,7 @@ def test_other_images_are_pointed_out_and_with_strict_refused(learnt, fields, tm
         (said,) = job.restore_file(learnt, image, tmp_path / f"{image.source}").warnings
         assert f"{image.source} is unlike the images that the model was trained on" in said
         with pytest.raises(NotTrustedError, match="is unlike"):
-            job.restore_files(
+            restore_files(
                 learnt,
                 [fields[10][0], image],
                 [tmp_path / "a.tif", tmp_path / "b.tif"],

@@ -10,6 +10,7 @@ import torch
 from carescope import Ensemble, Image, Recipe, net, predict, read
 from carescope.errors import InputError, ModelError, OutputError
 from carescope.jobs import restore as job
+from carescope.jobs.batch import restore_files
 from carescope.jobs.outputs import beside
 from carescope.model import Model
 from carescope.task import Task
@@ -78,9 +79,7 @@ def test_nothing_is_written_of_what_is_refused(film, several, tmp_path):
         job.restore_file(several, replace(film, data=dark), out)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="channel 1 is constant"):
-        job.restore_files(
-            several, [film, replace(film, data=dark)], [out, tmp_path / "second.ome.tif"]
-        )
+        restore_files(several, [film, replace(film, data=dark)], [out, tmp_path / "second.ome.tif"])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from carescope.jobs.cluster import Cluster
     from carescope.jobs.crew import Crew
     from carescope.jobs.order import Order
+    from carescope.jobs.restore import Written
+    from carescope.jobs.series import Series
+    from carescope.model import Ensemble, Model
 
 
 _ENGINE: o.Group = {
@@ -94,15 +97,16 @@ _SHARING: o.Group = {
 def restore(given: dict[str, Any]) -> None:
     """Restore stacks with a model; the model knows what restoring means."""
     from carescope.app.progress import Watch
-    from carescope.jobs import restore as job
+    from carescope.jobs.batch import restore_files
     from carescope.jobs.inputs import find_images
     from carescope.jobs.outputs import outputs
+    from carescope.jobs.restore import check_spread
     from carescope.model import load
     from carescope.predict import check_projects
 
     model = load(given["model"])
     if given["spread"]:
-        job.check_spread(model)
+        check_spread(model)
     if given["height"]:
         check_projects(model)
     sources = find_images(given["stacks"])
@@ -112,6 +116,8 @@ def restore(given: dict[str, Any]) -> None:
         if given["shard"] is not None:
             _restore_part(given, sources[0], members, watch)
             return
+        orders = [_order(given, source) for source in sources]
+        series = _series(given["out"], model, orders)
         targets = outputs(
             sources,
             given["out"],
@@ -119,14 +125,16 @@ def restore(given: dict[str, Any]) -> None:
             members=members,
             height=given["height"],
             overwrite=given["overwrite"],
+            ours=series.ours() if series else (),
         )
-        orders = [_order(given, source) for source in sources]
+        if series and (count := series.finished()):
+            watch.say(f"{count} of {len(orders)} were restored before this command was interrupted")
         opened = [order.look(model) for order in orders]
         for stack, warnings, _ in opened:
             for warning in warnings:
                 watch.say(f"warning: {stack.source}: {warning}")
         with _hands(given, orders[0].seen(opened[0][2])) as hands:
-            written = job.restore_files(
+            written = restore_files(
                 model,
                 [stack for stack, _, _ in opened],
                 targets,
@@ -134,19 +142,25 @@ def restore(given: dict[str, Any]) -> None:
                 memory_bytes=given["memory"],
                 provenance=orders[0].provenance,
                 hands=hands,
+                series=series,
                 watch=watch.restoring,
             )
         for warning in (said for one in written for said in one.warnings):
             watch.say(f"warning: {warning}")
+    _print(written, [warnings for _, warnings, _ in opened], as_json=given["as_json"])
+
+
+def _print(written: Sequence[Written], read: Sequence[list[str]], *, as_json: bool) -> None:
+    """Say what was restored, and with JSON also all warnings: of reading, and of restoring."""
     done = [
         {"restored": str(w.path), "engine": w.engine, "clipped": w.clipped}
         | {name: str(path) for name, path in w.beside.items()}
         for w in written
     ]
-    if given["as_json"]:
+    if as_json:
         told = [
-            row | {"warnings": [*read, *w.warnings]}
-            for row, (_, read, _), w in zip(done, opened, written, strict=True)
+            row | {"warnings": [*said, *w.warnings]}
+            for row, said, w in zip(done, read, written, strict=True)
         ]
         print(json.dumps(told))
         return
@@ -171,6 +185,17 @@ def _order(given: dict[str, Any], source: Path) -> Order:
     asked = (*_READING, "average", "spread", "height", "dtype", "force", "engine")
     paths = (str(given["model"]), str(source), str(given["out"]))
     return Order(*paths, **{name: given[name] for name in asked}, provenance=told)
+
+
+def _series(out: Path, model: Model | Ensemble, orders: Sequence[Order]) -> Series | None:
+    """Where it is noted which of several files are finished; None of one file."""
+    from carescope import __version__
+    from carescope.jobs.series import Series
+
+    if len(orders) == 1:
+        return None
+    job = {"restored by": [__version__, model.sha256], "orders": [order.text() for order in orders]}
+    return Series(out, job)
 
 
 def _check_together(given: dict[str, Any], sources: Sequence[Path]) -> None:

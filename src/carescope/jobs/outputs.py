@@ -92,7 +92,7 @@ def check_output(
             where=path,
             remedy="Give --out a name that ends in .ome.tif or .zarr",
         )
-    atomic.check_writable(path, overwrite=overwrite)
+    atomic.check_writable(path, overwrite=overwrite or path in ours)
 
 
 def beside(out: Path, members: int, *, height: bool = False) -> dict[str, Path]:
@@ -114,6 +114,7 @@ def outputs(
     members: int = 0,
     height: bool = False,
     overwrite: bool = False,
+    ours: Collection[Path] = (),
 ) -> list[Path]:
     """Where each input's restoration goes: `out` itself, or a file each in the folder `out`.
 
@@ -128,6 +129,8 @@ def outputs(
         How many models' spread is written beside the restorations; 0 where none is.
     height
         Whether the height of a surface is.
+    ours
+        What may be there, because an interrupted run of the same command made it.
 
     Raises
     ------
@@ -154,9 +157,9 @@ def outputs(
     others = {t: beside(t, members, height=height).values() for t in targets}
     check_distinct([*targets, *(path for paths in others.values() for path in paths)], sources)
     for target, extra in others.items():
-        ours = published(target)
+        known = published(target).union(ours)
         for path in (target, *extra) if target.parent.is_dir() else ():
-            check_output(path, dtype, overwrite=overwrite, ours=ours)
+            check_output(path, dtype, overwrite=overwrite, ours=known)
     return targets
 
 

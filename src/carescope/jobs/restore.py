@@ -12,7 +12,6 @@ import numpy as np
 from carescope import engine as engines
 from carescope import predict, read
 from carescope.errors import ModelError
-from carescope.files.folder import make
 from carescope.image import Image
 from carescope.jobs import resumed
 from carescope.jobs.engines import with_engine
@@ -199,71 +198,3 @@ def _into_tiff(
             memory_bytes=predict.room(memory_bytes),
         )
     return layers["mean"].clipped
-
-
-def restore_files(
-    model: Model | Ensemble,
-    stacks: Sequence[Image],
-    targets: Sequence[Path],
-    *,
-    spread: bool = False,
-    height: bool = False,
-    dtype: str = "float32",
-    overwrite: bool = False,
-    force: bool = False,
-    strict: bool = False,
-    engine: str = "auto",
-    memory_bytes: int | None = None,
-    hands: Hands | None = None,
-    provenance: dict[str, str] | None = None,
-    watch: Callable[[float], None] | None = None,
-) -> list[Written]:
-    """Restore several stacks, once all of them are known to suit the model.
-
-    Parameters
-    ----------
-    model, stacks
-        What restores and what is restored.
-    targets
-        A file for each stack; its folder is made where it is missing.
-    spread, height, dtype, overwrite, force, strict, engine, memory_bytes, hands, provenance
-        As for `restore_file`.
-    watch
-        Called with the share of all that is done.
-    """
-    prepared = []
-    for stack, target in zip(stacks, targets, strict=True):
-        work = planned(model, stack, target, {}, dtype, force=force)
-        maps = resumed.maps_of(work)
-        # Otherwise each is looked at when its turn comes.
-        known = check_familiar(model, stack, maps, strict=True) if strict else None
-        prepared.append((stack, target, maps, known))
-    done: list[Written] = []
-
-    def tell(share: float) -> None:
-        if watch:
-            watch((len(done) + share) / len(stacks))
-
-    for stack, target, maps, known in prepared:
-        make(target.parent)
-        done.append(
-            restore_file(
-                model,
-                stack,
-                target,
-                spread=spread,
-                height=height,
-                dtype=dtype,
-                overwrite=overwrite,
-                force=force,
-                strict=strict,
-                maps=maps,
-                known=known,
-                engine=engine,
-                memory_bytes=memory_bytes,
-                hands=hands,
-                provenance=provenance,
-                watch=tell,
-            )
-        )
-    return done

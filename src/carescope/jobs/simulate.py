@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from carescope import phantoms
+from carescope import __version__, phantoms
 from carescope.errors import InputError, UsageError
 from carescope.files.folder import check_makeable, make
 from carescope.files.scratch import Scratch, scratch
@@ -19,6 +20,7 @@ from carescope.image import VoxelSize, check_voxel_um
 from carescope.jobs.exposed import SLAB_PLANES, Exposed, Parts
 from carescope.jobs.inputs import Optics
 from carescope.jobs.outputs import check_dtype, check_output, is_zarr
+from carescope.jobs.series import Facts, Series
 from carescope.jobs.settings import moves, parsed
 from carescope.phantoms import Autofluorescence
 from carescope.physics import camera, exposure
@@ -50,9 +52,9 @@ def simulate(
     dtype: str = "uint16",
     as_zarr: bool = False,
     overwrite: bool = False,
-    command: str = "",
+    command: str,
     watch: Callable[[float], None] = lambda _: None,
-) -> list[dict[str, Any]]:
+) -> list[Facts]:
     """Write phantoms, their labels, and images of them, under the same names in folders.
 
     All is made plane by plane: memory grows with the size of a plane and the depth of the PSF, and
@@ -90,7 +92,8 @@ def simulate(
     overwrite
         Replace files that are there.
     command
-        What the metadata say made it.
+        What the metadata say made it; where it was interrupted, the same goes on with the images
+        that are missing.
     watch
         Told how far the work is, from 0 to 1.
 
@@ -114,21 +117,21 @@ def simulate(
     psf = _point_spread(optics or Optics(), check_voxel_um(voxel_um))
     _kept_planes(shape[0], factor)
     Autofluorescence((1, 1), seed, strength=autofluorescence)
+    series = Series(out, {"simulated by": __version__, "command": command})
+    ours = series.ours()
     seeds = range(seed, seed + count)
-    ending = ".ome.zarr" if as_zarr else ".ome.tif"
-    targets = [_targets(kind, out, one, ending, overwrite=overwrite) for one in seeds]
-    rows: list[dict[str, Any]] = []
-    for one, places in zip(seeds, targets, strict=True):
+    targets = [_targets(kind, out, s, as_zarr, overwrite=overwrite, ours=ours) for s in seeds]
+    rows: list[Facts] = []
+
+    def made(one: int, places: Mapping[str, Path], ours: bool) -> Facts:
         films: list[Exposed] = []
-
-        def tell(share: float, films: Sequence[Exposed] = films) -> None:
-            watch((len(rows) + (len(films) + share) / frames) / count)
-
+        tell: Callable[[float], None] = lambda share: watch(  # noqa: E731
+            (len(rows) + (len(films) + share) / frames) / count
+        )
         with ExitStack() as rooms:
             room: Scratch | None = None
             for frame in range(frames):
-                more = {"time": float(frame)} if moves(kind) else {}
-                world = phantoms.KINDS[kind](shape, one, **given, **more)  # type: ignore[arg-type]
+                world = _world(kind, shape, one, given, frame)
                 faint = Autofluorescence(world.shape, one, strength=autofluorescence)
                 if room is None:
                     room = rooms.enter_context(scratch(make(out), world.box[1:]))
@@ -138,10 +141,22 @@ def simulate(
             told |= {name: str(value) for name, value in given.items()}
             layouts = {part: _layout(part, films, voxel_um, factor, dtype) for part in places}
             seen = [film.recorded(noise, photons, one, f) for f, film in enumerate(films)]
-            clipped = _write(films, seen, places, layouts, told, overwrite=overwrite)
-        files = {part: str(path) for part, path in places.items()}
-        rows.append(files | {"objects": max(f.objects for f in films), "clipped": clipped})
+            clipped = _write(films, seen, places, layouts, told, overwrite=overwrite or ours)
+        return {"objects": max(f.objects for f in films), "clipped": clipped}
+
+    with series.underway():
+        for one, places in zip(seeds, targets, strict=True):
+            facts = series.once(list(places.values()), partial(made, one, places))
+            rows.append({part: str(path) for part, path in places.items()} | facts)
     return rows
+
+
+def _world(
+    kind: str, shape: Sequence[int], seed: int, given: Mapping[str, Any], frame: int
+) -> phantoms.Phantom:
+    """What is there, in a frame of a movie where it moves."""
+    more = {"time": float(frame)} if moves(kind) else {}
+    return phantoms.KINDS[kind](shape, seed, **given, **more)  # type: ignore[arg-type]
 
 
 def _check_numbers(kind: str, count: int, frames: int) -> None:
@@ -178,14 +193,17 @@ def _point_spread(optics: Optics, voxel_um: VoxelSize) -> PSF | None:
     return None if psf is None else psf.resampled(voxel_um)
 
 
-def _targets(kind: str, out: Path, seed: int, ending: str, *, overwrite: bool) -> dict[str, Path]:
+def _targets(
+    kind: str, out: Path, seed: int, as_zarr: bool, *, overwrite: bool, ours: Collection[Path]
+) -> dict[str, Path]:
     """Where each part of one image goes; refused where it could not be written."""
     check_makeable(out)
+    ending = ".ome.zarr" if as_zarr else ".ome.tif"
     parts = dict.fromkeys(["truth", "labels", *RECORDED, *phantoms.KINDS[kind].mapped])
     targets = {part: out / part / f"{kind}_{seed:04d}{ending}" for part in parts}
     for target in targets.values():
         if target.parent.is_dir():
-            check_output(target, overwrite=overwrite)
+            check_output(target, overwrite=overwrite, ours=ours)
     return targets
 
 
