@@ -3,7 +3,7 @@
     python benchmarks/resolve_tubes.py --steps 3000 --photons 20 100 --frames 1 10
 
 Networks learn from the scene of examples/microtubules.yaml, and from one of granules under the same
-microscope (NA 1.4, 520 nm, pixels of 50 nm). All methods get the same test images, fields of other
+microscope (NA 1.4, 520 nm, pixels of 40 nm). All methods get the same test images, fields of other
 seeds: means of `--frames` frames with `--photons` photo-electrons in the brightest pixel of each,
 for as many numbers as are given. Richardson-Lucy has the true PSF, and its iterations are chosen on
 fields of their own.
@@ -98,11 +98,10 @@ def with_pair(
     density[np.hypot(rows, columns) < CLEARED_PX] = 0.02
     half = LINE_PX / 2 if scene.phantom == "tubes" else 0
     beyond = np.maximum(np.abs(along) - half, 0)
+    width_px = float(scene.settings.get("width_px", 2))
     for side in (-0.5, 0.5):
-        tube = bump(
-            np.hypot(beyond, across - side * apart * apart_px(scene)).astype(np.float32), 2.0
-        )
-        density = np.maximum(density, tube)
+        away = np.hypot(beyond, across - side * apart * apart_px(scene)).astype(np.float32)
+        density = np.maximum(density, bump(away, width_px))
     haze = phantoms.autofluorescence(density.shape, SEED + number, strength=HAZE[0])
     light = np.maximum(blur.blur(density + haze, exposure.in_focus(scene.point_spread)), 0)
     return density / light.max(), light / light.max(), angle, offset

@@ -39,7 +39,7 @@ def test_train_and_restore(carescope, scene, tmp_path):
     known = cs.load_model(model).facts["fingerprint"]
     assert known["disagreement"]["images"] == VALIDATING_FIELDS
     grey = np.random.default_rng(0).poisson(20, (40, 72)).astype(np.uint16)
-    for name, pixel_um in (("same", 0.05), ("other", 0.1)):
+    for name, pixel_um in (("same", 0.04), ("other", 0.1)):
         tiff.save(tmp_path / f"{name}.tif", Image(grey, "YX", (1, pixel_um, pixel_um)))
     out = tmp_path / "o.tif"
     ended = carescope("restore", model, tmp_path / "same.tif", "--out", out, "--spread")
@@ -83,5 +83,5 @@ def test_tubes_come_out_sharper_than_they_were_recorded(one_thread):
     seen = made.field(99, 0)
     grey, noise = made.exposure(99, 0, 0)
     taken = expose(noise.offset + grey * seen.light, noise, np.random.default_rng(0))
-    restored = predict.restore(learnt, Image(taken, "YX", (1, 0.05, 0.05))).mean.array()
+    restored = predict.restore(learnt, Image(taken, "YX", (1, 0.04, 0.04))).mean.array()
     assert metrics.nrmse(seen.sharp, restored) < 0.85 * metrics.nrmse(seen.sharp, taken)
