@@ -191,11 +191,12 @@ def _series(out: Path, model: Model | Ensemble, orders: Sequence[Order]) -> Seri
     """Where it is noted which of several files are finished; None of one file."""
     from carescope import __version__
     from carescope.jobs.series import Series
+    from carescope.jobs.work import identified
 
     if len(orders) == 1:
         return None
-    job = {"restored by": [__version__, model.sha256], "orders": [order.text() for order in orders]}
-    return Series(out, job)
+    told = {"version": __version__, "model": identified(model)}
+    return Series(out, told | {"orders": [order.text() for order in orders]})
 
 
 def _check_together(given: dict[str, Any], sources: Sequence[Path]) -> None:

@@ -60,13 +60,11 @@ class Work:
 
     def told(self) -> dict[str, Any]:
         """All that the bytes of the result depend on, for a ledger."""
-        facts = self.model.known if isinstance(self.model, Ensemble) else self.model.facts
-        found = calibrated.of(facts)
         there, by = self.there, engine.settled(self.model)
         software = predict.provenance(self.model, self.stack)["software"]
         return {
             "version of carescope": software,
-            "model": [self.model.sha256, [found.factors, found.trends] if found else None],
+            "model": identified(self.model),
             "input": [stem(Path(self.stack.source or "array")), self.identity],
             "size, voxel size or channels": [
                 there.axes,
@@ -79,6 +77,12 @@ class Work:
             "--spread": sorted(self.layers),
             ENGINE: [by, engine.version(by)],
         }
+
+
+def identified(model: Model | Ensemble) -> list[Any]:
+    """What tells a model, as it restores, from any other: JSON values."""
+    found = calibrated.of(model.known if isinstance(model, Ensemble) else model.facts)
+    return [model.sha256, [found.factors, found.trends] if found else None]
 
 
 def planned(
