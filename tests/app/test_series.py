@@ -49,20 +49,20 @@ def test_a_kill_costs_the_file_that_was_being_made(request, carescope, refused, 
         [sys.executable, "-c", PROGRAM, *whole], stderr=subprocess.DEVNULL
     ) as program:
         until = time.monotonic() + 60
-        while not list(out.rglob(SEEN)):
+        while len(list(out.rglob(SEEN))) <= count // COUNT:  # those of the second begin to appear
             assert time.monotonic() < until
             time.sleep(0.002)
         program.send_signal(signal.SIGKILL)
     kept = {path: path.stat().st_mtime_ns for path in out.rglob(SEEN)}
-    assert 0 < len(kept) < count
+    assert len(kept) < count
     refused(5, *whole, "--dtype", "int16")  # another command finds files that are not its own
     ended = carescope(*whole)
     assert ended.code == 0, ended.err
     made = {path: path.stat().st_mtime_ns for path in out.rglob(SEEN)}
     assert len(made) == count
     again = [path for path, changed in kept.items() if made[path] != changed]
-    assert len(again) < count // COUNT  # at most those of which not all were there
-    assert not [path for path in out.glob(".*") if path.is_dir()]
+    assert len(again) <= count // COUNT  # those that it was at
+    assert not list(out.rglob(".*"))
     refused(5, *whole)
     assert carescope(*whole[:-1], tmp_path / "other").code == 0
     for path in made:

@@ -7,6 +7,7 @@ whoever looks at the final name sees the old file, or none, or the whole new one
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -115,6 +116,14 @@ def sweep(folder: Path, *suffixes: str) -> None:
                 temporary.unlink()
 
 
+def sweep_of(path: Path) -> None:
+    """Remove what a killed process left of an unfinished file; nobody else may be writing it."""
+    target = Path(os.path.realpath(path))
+    for temporary in target.parent.glob(f"{_begins(target)}*"):
+        with suppress(OSError):
+            temporary.unlink()
+
+
 def write_bytes(path: Path, content: bytes, *, overwrite: bool = False) -> None:
     """Write a whole file at once, atomically; see `writing`."""
     with writing(path, overwrite=overwrite) as temporary:
@@ -150,9 +159,14 @@ def _refuse_destination(target: Path, path: Path, overwrite: bool) -> None:
 def _claim(target: Path) -> Path:
     """Create an empty file of our own beside `target`, with its suffixes."""
     suffixes = "".join(target.suffixes[-2:])
-    temporary = target.with_name(f"{_PARTIAL}{secrets.token_hex(6)}{suffixes}")
+    temporary = target.with_name(f"{_begins(target)}{secrets.token_hex(6)}{suffixes}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
     return temporary
+
+
+def _begins(target: Path) -> str:
+    """How the hidden names of a file begin that is not finished."""
+    return f"{_PARTIAL}{hashlib.sha256(target.name.encode()).hexdigest()[:8]}-"
 
 
 def _fill(path: Path, size_bytes: int) -> None:

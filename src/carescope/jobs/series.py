@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from carescope.files import ledger, shares
+from carescope.files.atomic import sweep_of
 
 #: What is told of files that are made: JSON values.
 Facts = dict[str, Any]
@@ -97,6 +98,8 @@ class Series:
         if noted and noted[0] == of and all(path.exists() for path in files):
             return dict(noted[1])
         ours = not self.ours().isdisjoint(files)
+        for path in files if ours else ():
+            sweep_of(path)
         if not any(path.exists() for path in files):  # what is there now is somebody else's
             self._book.note(_BEGUN + names[0], names)
         facts = make(ours)
