@@ -117,6 +117,27 @@ def test_single_files_have_whatever_names_they_like(carescope, images):
     assert [row["name"] for row in rows] == ["input", "low-pass", "median", "restored"]
 
 
+@pytest.mark.parametrize("axis", ["C", "T"])
+def test_single_files_are_scored_as_in_folders(carescope, tmp_path, axis):
+    planes = np.stack([structure(0), 3 * structure(1)])
+    for place, image in (("restored", planes + noisy(0 * planes, 5)), ("truth", planes)):
+        write(tmp_path / place / "cell.tif", image, f"{axis}YX")
+
+    def told(*places):
+        options = ("--json", "--axes", f"{axis}YX")
+        return json.loads(carescope("evaluate", *places, *options).out)
+
+    folders = told(tmp_path / "restored", tmp_path / "truth")
+    single = told(tmp_path / "restored" / "cell.tif", tmp_path / "truth" / "cell.tif")
+    assert single == folders
+    assert len(single["images"]) == 2
+    for row, truth, image in zip(
+        single["images"], planes, planes + noisy(0 * planes, 5), strict=True
+    ):
+        expected = metrics.evaluate(truth, image)
+        assert {score: row[score] for score in expected} == pytest.approx(expected)
+
+
 def test_channels_have_rows_and_settings_of_their_own(carescope, images):
     """The second channel is smoother, and as noisy."""
 

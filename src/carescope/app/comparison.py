@@ -69,7 +69,7 @@ SCORES = ("nrmse", "ssim", "psnr_db")
 def evaluate(given: dict[str, Any]) -> None:
     """NRMSE, SSIM and PSNR of a restoration, or SEG of its objects, as the papers define them."""
     from carescope.app.progress import Watch
-    from carescope.jobs import compare
+    from carescope.jobs.compare import SCORES, compare_methods
     from carescope.jobs.inputs import several
 
     _check(given)
@@ -79,20 +79,21 @@ def evaluate(given: dict[str, Any]) -> None:
     if given["labels"] or given["segment"] is not None:
         _objects(given)
         return
-    restored, truth, axes = given["restored"], given["truth"], given["axes"]
-    if given["low"] is None and not several(restored) and not several(truth):
-        print_facts(compare.compare(restored, truth, axes=axes), given["as_json"])
-        return
-    with Watch(quiet=given["as_json"]) as watch:
-        found = compare.compare_methods(
+    restored, low = given["restored"], given["low"]
+    one = low is None and not several(restored)
+    with Watch(quiet=given["as_json"] or one) as watch:
+        found = compare_methods(
             restored,
-            truth,
-            low=given["low"],
+            given["truth"],
+            low=low,
             tune=(given["tune_low"], given["tune_high"]) if given["baselines"] else None,
-            axes=axes,
+            axes=given["axes"],
             say=watch.say,
         )
-    if given["as_json"]:
+    if one and len(found["images"]) == 1:
+        (row,) = found["images"]
+        print_facts({score: row[score] for score in SCORES}, given["as_json"])
+    elif given["as_json"]:
         told = {part: [_without_infinity(row) for row in rows] for part, rows in found.items()}
         print(json.dumps(told))
     else:

@@ -22,32 +22,11 @@ Row = dict[str, Any]
 #: Images of one field by what they are: restored, truth, and perhaps low.
 Field = dict[str, Image]
 
+SCORES = ("nrmse", "ssim", "psnr_db")
 #: On how many pairs a setting is tried: these are evenly spread over all that are given.
 MOST_PAIRS = 12
 # A 3D window of 7 voxels does not fit into fewer planes.
 SSIM_PLANES = 7
-
-
-def compare(
-    restored: str | Path, truth: str | Path, *, axes: str | None = None
-) -> dict[str, float]:
-    """NRMSE, SSIM and PSNR of one image file against another.
-
-    Raises
-    ------
-    InputError
-        A file cannot be read, or the two have different shapes.
-    """
-    first, second = read.open(restored, axes=axes), read.open(truth, axes=axes)
-    if first.axes != second.axes or first.shape != second.shape:
-        raise InputError(
-            f"{describe_shape(first.shape, first.axes)}, but the truth has "
-            f"{describe_shape(second.shape, second.axes)}",
-            where=str(restored),
-            remedy="Give two images of the same field and size",
-        )
-    flat = "Z" in first.axes and first.size("Z") < SSIM_PLANES
-    return metrics.evaluate(second.array(), first.array(), planewise=flat)
 
 
 def compare_methods(
@@ -137,7 +116,7 @@ def _means(rows: Sequence[Row], settings: dict[int, dict[str, baselines.Setting]
     for (channel, name), group in grouped.items():
         mean: Row = {"channel": channel} if channel is not None else {}
         mean |= {"name": name, "setting": settings.get(channels.index(channel), {}).get(name)}
-        for score in ("nrmse", "ssim", "psnr_db"):
+        for score in SCORES:
             mean[score] = float(np.mean([row[score] for row in group]))
         means.append(mean)
     return means
