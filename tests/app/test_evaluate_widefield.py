@@ -45,9 +45,30 @@ def test_each_channel_and_time_is_held_to_its_own(carescope, film, tmp_path):
     assert carescope(*command, "--error-map", out, "--overwrite").code == 0
 
 
+def test_means_of_frames_are_held_to_the_film_that_they_were_made_of(carescope, film, tmp_path):
+    sharp, wide = film
+    recorded = np.concatenate([wide, wide[:1] - 7])  # of five frames the last is no part of a mean
+    recorded = np.repeat(recorded, [2, 2, 1], axis=0) + np.array([3, -3, 3, -3, 0])[
+        :, None, None, None
+    ].astype(np.float32)
+    tiff.save(tmp_path / "film.tif", Image(recorded, "TCYX"))
+    command = ("evaluate", tmp_path / "sharp.tif", tmp_path / "film.tif", "--widefield", "--json")
+    assert "--average N" in carescope(*command).out
+    ended = carescope(*command, "--average", 2)
+    assert ended.code == 0, ended.err
+    each = [metrics.resolution_scaled_error(wide[t, c], sharp[t, c]) for t, c in np.ndindex(2, 2)]
+    assert json.loads(ended.out)["rse"] == pytest.approx(
+        np.mean([one.rse for one in each]), rel=1e-4
+    )
+
+
 def test_what_does_not_go_together_is_refused(carescope, film, tmp_path):
     two = (tmp_path / "sharp.tif", tmp_path / "wide.tif")
-    for more in (("--widefield", "--labels"), ("--error-map", tmp_path / "e.tif")):
+    for more in (
+        ("--widefield", "--labels"),
+        ("--error-map", tmp_path / "e.tif"),
+        ("--average", 2),
+    ):
         assert carescope("evaluate", *two, *more).code == USAGE
     tiff.save(tmp_path / "one.tif", Image(film[1][0, 0], "YX"))
     ended = carescope("evaluate", two[0], tmp_path / "one.tif", "--widefield")

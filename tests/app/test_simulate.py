@@ -147,7 +147,7 @@ def test_channels_of_a_tissue_and_flat_granules(carescope, tmp_path):
         (["nuclei", "--psf", "confocal"], "needs --na"),
         (["nuclei", "--photons", "0"], "make no image"),
         (["nuclei", "--frames", "3"], "do not move"),
-        (["epithelium", "--shape", "64,64"], "have no shape 64 x 64"),
+        (["epithelium", "--shape", "64,64"], "no shape 64 x 64 holds an epithelium"),
         (["nuclei", "--shape", "32,32,32", "--factor", "40"], "cannot be recorded"),
         (["tubes", "--shape", "64,64", "--factor", "2"], "without planes"),
         (["tubes", "--shape", "8,64,64"], "too small for tubes"),

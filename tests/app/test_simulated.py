@@ -38,6 +38,7 @@ def test_train_and_restore(carescope, scene, tmp_path):
     assert any("only as true" in said for said in told["warnings"])
     known = cs.load_model(model).facts["fingerprint"]
     assert known["disagreement"]["images"] == VALIDATING_FIELDS
+    assert "tubes as simulated, in 2D" in carescope("info", model).out
     grey = np.random.default_rng(0).poisson(20, (40, 72)).astype(np.uint16)
     for name, pixel_um in (("same", 0.04), ("other", 0.1)):
         tiff.save(tmp_path / f"{name}.tif", Image(grey, "YX", (1, pixel_um, pixel_um)))

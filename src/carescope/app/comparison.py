@@ -11,8 +11,6 @@ from carescope.app import options as o
 from carescope.app.given import print_facts
 from carescope.errors import UsageError
 
-SCORES = ("nrmse", "ssim", "psnr_db")
-
 
 @o.takes(
     {
@@ -57,6 +55,10 @@ SCORES = ("nrmse", "ssim", "psnr_db")
                 "--widefield",
             ),
             False,
+        ),
+        "average": (
+            o.option(int, "With --widefield: means of so many frames were restored.", min=1),
+            1,
         ),
         "error_map": (
             o.option(Path | None, "With --widefield: gets where the two disagree."),
@@ -107,6 +109,7 @@ def _widefield(given: dict[str, Any]) -> None:
     found = compare_widefield(
         given["restored"],
         given["truth"],
+        average=given["average"],
         error_map=given["error_map"],
         axes=given["axes"],
         overwrite=given["overwrite"],
@@ -167,8 +170,10 @@ def _check(given: dict[str, Any]) -> None:
             where="--widefield",
             remedy="Leave out one of the two",
         )
-    if given["error_map"] is not None and not given["widefield"]:
-        raise UsageError("is of no use here", where="--error-map", remedy="Add --widefield")
+    for name, used in (("average", given["average"] > 1), ("error_map", given["error_map"])):
+        if used and not given["widefield"]:
+            option = "--" + name.replace("_", "-")
+            raise UsageError("is of no use here", where=option, remedy="Add --widefield")
     needed = {"--" + n.replace("_", "-"): given[n] for n in ("low", "tune_low", "tune_high")}
     if given["baselines"] and None in needed.values():
         raise UsageError(
@@ -210,6 +215,8 @@ def _without_infinity(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
+    from carescope.jobs.compare import SCORES
+
     names = [" ".join(map(str, (*_channel(row), row["name"]))) for row in rows]
     width = max(map(len, names))
     print(f"{'':<{width}}{'NRMSE':>9}{'SSIM':>9}{'PSNR':>12}")

@@ -41,7 +41,7 @@ PHANTOM: o.Group = {
     "shape": (
         o.option(
             Any,
-            "Voxels of the truth; Y,X for flat tubes and granules.",
+            "Voxels of the truth; Y,X for a plane, of all but an epithelium.",
             "--shape",
             parser=sizes,
             metavar="Z,Y,X",

@@ -75,7 +75,10 @@ def _describe_model(path: Path) -> dict[str, object]:
     }
     if task.step_um and task.pixel_um:
         described |= {"optics": facts["optics"]} if "optics" in facts else {}
-        described["geometry"] = f"planes {task.step_um:g} um apart, pixels of {task.pixel_um:g} um"
+        planes = (
+            "" if task.ndim == 2 and "scene" in facts else f"planes {task.step_um:g} um apart, "
+        )
+        described["geometry"] = f"{planes}pixels of {task.pixel_um:g} um"
     if len(members) > 1:
         losses = [m.facts.get("best_validation_loss") for m in members]
         described["best_validation_loss"] = ", ".join(map(str, losses))
@@ -90,6 +93,8 @@ def _purpose(model: Model | Ensemble) -> str:
     said = {"denoise": "noise", "project": "stacks to their surface"}
     if task.kind == "upsample":
         return f"{task.factor:g} planes for each recorded one, in {space}"
+    if scene := model.facts.get("scene"):
+        return f"{scene['phantom']} as simulated, in {space}"
     return f"{said[task.kind]}, in {space}"
 
 

@@ -11,6 +11,7 @@ from carescope import metrics, read, write
 from carescope.axes import describe_shape
 from carescope.errors import InputError
 from carescope.image import Image
+from carescope.jobs.averaged import averaged
 from carescope.jobs.outputs import check_output
 
 FACTS = ("rse", "rsp", "sigma_px", "gain", "offset")
@@ -20,6 +21,7 @@ def compare_widefield(
     sharper: Path,
     widefield: Path,
     *,
+    average: int = 1,
     error_map: Path | None = None,
     axes: str | None = None,
     overwrite: bool = False,
@@ -34,6 +36,8 @@ def compare_widefield(
         The file of a restoration or deconvolution.
     widefield
         That of the image that it was made of, with as many pixels or fewer by a whole factor.
+    average
+        The mean of how many frames of it was restored each time.
     error_map
         Gets the absolute differences, in the unit of the widefield image.
     axes
@@ -55,13 +59,15 @@ def compare_widefield(
     """
     if error_map is not None:
         check_output(error_map, overwrite=overwrite)
-    image, reference = (read.open(path, axes=axes) for path in (sharper, widefield))
+    image = read.open(sharper, axes=axes)
+    reference, _ = averaged(read.open(widefield, axes=axes), average)
     if any(image.size(axis) != reference.size(axis) for axis in "TC"):
         raise InputError(
             f"{describe_shape(image.shape, image.axes)}, but the widefield image has "
             f"{describe_shape(reference.shape, reference.axes)}",
             where=str(sharper),
-            remedy="Give two images of the same channels and time points",
+            remedy="Give two images of the same channels and time points; for restored means of N "
+            "frames add --average N",
         )
     ordered = "".join(axis for axis in "TCZYX" if axis in reference.axes)
     errors = np.empty([reference.size(axis) for axis in "TCZYX"], np.float32)

@@ -164,7 +164,9 @@ def ssim(truth: npt.ArrayLike, restored: npt.ArrayLike, *, planewise: bool = Fal
         raise InputError(
             f"SSIM needs {SSIM_WINDOW_PX} pixels along every axis of its window, and the "
             f"images are {describe_shape(target.shape)}",
-            remedy="Compare larger images; planewise=True compares thin stacks plane by plane",
+            remedy="Compare larger images"
+            if planewise or target.ndim == 2
+            else "Compare larger images, or give planewise=True",
         )
     target = normalise_truth(target)
     image = _match(target, image)

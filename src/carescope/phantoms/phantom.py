@@ -70,7 +70,7 @@ class Phantom(ABC):
             raise UsageError(
                 f"a phantom of shape {describe_shape(self.shape)} is too small for {what}"
                 if len(self.shape) in dimensions
-                else f"{what} have no shape {describe_shape(self.shape)}",
+                else f"no shape {describe_shape(self.shape)} holds {what}",
                 where="--shape",
                 remedy=f"Give at least {LEAST_PX} voxels along {axes}",
             )
