@@ -61,6 +61,9 @@ def test_pairs_that_judge_are_looked_at_as_those_that_train(carescope, folders, 
     ended = carescope("trust", model, *pairs[:3], tmp_path / "moved", "--overwrite")
     assert ended.code == 0, ended.err
     assert "Targets lie shifted by whole pixels (z, y, x)" in ended.err
+    assert "--register moves such back" in ended.err
+    again = (*pairs[:3], tmp_path / "moved", "--overwrite", "--register")
+    assert "they were moved back" in carescope("trust", model, *again).err
 
 
 def test_pooled_conditions_and_refusals_in_json(carescope, folders, tmp_path):

@@ -166,11 +166,27 @@ def test_pixel_sizes_that_differ_are_told(planes, tmp_path):
     assert "0.tif" not in said
 
 
+def test_channels_that_are_made_have_the_names_of_the_targets(planes, one_thread, tmp_path):
+    made = [
+        (low, Image(np.stack(2 * [high.array()]), "CYX", channel_names=("nuclei", "actin")))
+        for low, high in planes
+    ]
+    learnt = job.learn_pairs(made, recipe(steps=1), folder=tmp_path / "m").model
+    assert predict.restore(learnt, planes[0][0]).mean.channel_names == ("nuclei", "actin")
+
+
+def test_a_folder_that_is_not_there_is_named_alone(tmp_path):
+    (tmp_path / "high").mkdir()
+    tiff.save(tmp_path / "high" / "a.tif", Image(np.ones((32, 32), np.float32), "YX"))
+    with pytest.raises(InputError, match=r"nosuch: there is no such file or folder\. Check"):
+        job.match([tmp_path / "nosuch"], tmp_path / "high")
+
+
 def test_shifted_and_swapped_pairs_are_pointed_out_and_moved_back(planes):
     low, high = planes[0]
     moved = Image(np.roll(high.array(), (5, -9), (0, 1)), "YX", source="high/00.tif")
     kept, (said,) = job.registered([(low, moved), planes[1]])
-    assert "00.tif by 0, 5, -9; training with --register moves such back" in said
+    assert "00.tif by 0, 5, -9; --register moves such back" in said
     assert kept[0][1] is moved
     ((one, two), _), (said,) = job.registered([(low, moved), planes[1]], correct=True)
     assert "were moved back" in said

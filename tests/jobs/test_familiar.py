@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
-from carescope import Image, Recipe, model, phantoms, predict
+from carescope import Image, Recipe, model, normalize, phantoms, predict
 from carescope.errors import NotTrustedError
 from carescope.jobs import restore as job
 from carescope.jobs.batch import restore_files
 from carescope.jobs.denoise import learn_pairs
+from carescope.jobs.familiar import fingerprint_of, unlike
 from carescope.jobs.inputs import Optics
 from carescope.jobs.learning import learn
+from carescope.task import Task
 
 QUICK = {"steps": 2, "batch_size": 2, "patch_px": 32, "precision": "float32"}
 
@@ -65,6 +68,25 @@ def test_a_film_is_judged_at_its_ends_too(learnt, fields, tmp_path, at):
     film = Image(np.stack(frames), "TYX", source="film.tif")
     with pytest.raises(NotTrustedError, match=rf"is unlike.*\(frame {at}\)"):
         job.restore_file(learnt, film, tmp_path / "b.tif", strict=True)
+
+
+@pytest.mark.parametrize("films", [1, 5])
+def test_a_model_of_films_that_bleach_knows_their_ends(fields, films):
+    """An exposure of half the light is another kind of image, unless films of training had it."""
+    rng = np.random.default_rng(2)
+
+    def bleaching(high, least=0.3):
+        light = np.linspace(1, least, 5)[:, None, None] * high.array() / 10
+        return Image(rng.poisson(light).astype(np.float32), "TYX")
+
+    def doubts(of, film):
+        known = fingerprint_of([bleaching(high, of) for _, high in fields[:films]], (2.0, 99.8))
+        knowing = model.Model(torch.nn.Identity(), {}, Recipe(), Task(kind="denoise"), known)
+        return unlike(knowing, film, normalize.fit(film, (2.0, 99.8)))
+
+    _, high = fields[11]
+    assert doubts(0.3, bleaching(high)) == ()
+    assert doubts(1.0, bleaching(high, 0.1))
 
 
 def test_a_model_that_knows_no_images_says_nothing(learnt, fields, tmp_path):

@@ -1,5 +1,6 @@
 """Models of CSBDeep restore here what they restore there."""
 
+import importlib
 import os
 import zipfile
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carescope import Image, load_model, metrics, predict
+from carescope import Image, load_model, metrics, predict, read
 from carescope.errors import ModelError, OutputError
 from carescope.jobs.importing import import_csbdeep
 from carescope.jobs.restore import restore_file
@@ -60,6 +61,20 @@ def test_an_isotropic_model_restores_much_the_same(made, tmp_path):
     assert restored.shape == (11, 7, 10)
     expected = EXPECTED["isotropic/restored"]
     assert np.corrcoef(restored.array()[0].ravel(), expected[0].ravel())[0, 1] > 0.8
+
+
+def test_an_image_so_large_that_engines_are_tried_is_csbdeeps_too(made, tmp_path, monkeypatch):
+    """Nothing in bfloat16, which may lie 1e-2 of the range off in single pixels."""
+    choosing = importlib.import_module("carescope.engine.choose")
+    monkeypatch.setattr(choosing, "WORTH", 0)
+    slow = {"torch float32": 1.0}
+    monkeypatch.setattr(choosing._Known, "_timed", lambda self, engine, tile: slow.get(engine, 0.1))
+    import_csbdeep(made / "plain", tmp_path / "m")
+    image = Image(np.tile(EXPECTED["plain/image"], (8, 8)), "YX", (1, 1, 1))
+    alone = predict.restore(load_model(tmp_path / "m"), image, engine="torch").mean.array()
+    restore_file(load_model(tmp_path / "m"), image, tmp_path / "auto.tif")
+    found = read.open(tmp_path / "auto.tif").array()
+    assert np.abs(found - alone).max() <= 1e-5 * np.ptp(alone)
 
 
 def test_few_planes_become_more(made, tmp_path):

@@ -154,7 +154,9 @@ def test_what_cannot_be_judged_is_refused(tmp_path):
         job.calibrate(tmp_path / "plain", pairs, tmp_path / "t.html")
     model.save(member(), tmp_path / "m")
     turned = [(low, Image(-high.array(), "YX", source=high.source)) for low, high in pairs]
-    with pytest.raises(InputError, match="not brighter where the truth is"):
+    with pytest.raises(
+        InputError, match=r"1\.tif: the restored image is not brighter where the truth is.*Leave"
+    ):
         job.calibrate(tmp_path / "m", turned, tmp_path / "t.html")
     assert not (tmp_path / "t.html").exists()
     assert "calibration" not in load_model(tmp_path / "m").facts
@@ -173,6 +175,8 @@ def test_what_a_model_learnt_from_is_known_whatever_it_is_called(tmp_path):
     ]
     (said,) = job.calibrate(tmp_path / "m", other_names, tmp_path / "t.html")["warnings"]
     assert said.startswith("0.tif, 1.tif: the model was trained on them.")
+    page = (tmp_path / "t.html").read_text()
+    assert "from 2 of which the model learnt" in page
     same_names = [
         tuple(Image(i.array(), "YX", source=taught.source) for i in pair)
         for (taught, _), pair in zip(pairs[:2], pairs[2:], strict=True)

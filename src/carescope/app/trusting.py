@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from carescope.image import Image
 
 MODEL: o.Group = {"model": (o.argument(Path, "The model folder."), o.REQUIRED)}
+REGISTER: o.Group = {"register": o.PAIRS["register"]}
 REPORT: o.Group = {
     "report": (
         o.option(Path | None, "Where to write the report; trust.html in the model if not."),
@@ -34,7 +35,7 @@ def crop(text: str) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-@o.takes(MODEL, o.HELD_OUT, REPORT, o.RESULT, o.READING)
+@o.takes(MODEL, o.HELD_OUT, REGISTER, REPORT, o.RESULT, o.READING)
 def trust(given: dict[str, Any]) -> None:
     """Hold a model's scales against truths it never saw, and keep in it how to read them."""
     from carescope.app.progress import Watch
@@ -57,7 +58,8 @@ def trust(given: dict[str, Any]) -> None:
 
     images, warnings = pairs.open_pairs(matched, open_one, task.kind, lambda _: task.factor)
     if task.kind == "denoise":
-        warnings += pairs.registered(images)[1]
+        images, moved = pairs.registered(images, correct=given["register"])
+        warnings += moved
     page = given["report"] or given["model"] / "trust.html"
     with Watch(quiet=given["as_json"]) as watch:
         found = calibrate(

@@ -54,7 +54,8 @@ def choose(
 ) -> Choice:
     """A model with the engine that a name stands for, here and for this image.
 
-    What is found of a model on a machine is kept in the user's cache, and found once.
+    What is found of a model on a machine is kept in the user's cache, and found once. A model that
+    CSBDeep trained is to restore what it restores there: ``auto`` leaves out bfloat16.
 
     Parameters
     ----------
@@ -86,6 +87,8 @@ def choose(
         return Choice(accelerated(model, REFERENCE), [])
     known = _Known(model)
     if name == "auto":
+        if model.facts.get("source") == "CSBDeep":
+            names = [engine for engine in names if engine.endswith("float32")]
         names = sorted(names, key=lambda engine: known.seconds(names, tile)[engine])
     warnings: list[str] = []
     for engine in names[: names.index(REFERENCE)]:

@@ -66,9 +66,7 @@ def _describe_model(path: Path) -> dict[str, object]:
         "restores": _purpose(model),
         "channels": model.task.channels_out,
         "network": f"{members[0].architecture['name']}, {weights:,} weights",
-        "trained_on": f"{_names(facts)} at {facts.get('trained_at', '?')}",
-        "training": f"{facts.get('steps', '?')} steps in {facts.get('seconds', '?')} s",
-        "best_validation_loss": facts.get("best_validation_loss"),
+        **_training(facts),
         "normalisation": f"percentiles {low:g} and {high:g} of each channel become 0 and 1",
         "spread": f"{model.spread} scales" if model.spread else "none",
         "sha256": model.sha256,
@@ -86,10 +84,22 @@ def _describe_model(path: Path) -> dict[str, object]:
     return described
 
 
+def _training(facts: dict[str, Any]) -> dict[str, object]:
+    """Where a model comes from."""
+    if facts.get("source") == "CSBDeep":
+        return {"trained_by": f"CSBDeep, in {facts['folder']}"}
+    return {
+        "trained_on": f"{_names(facts)} at {facts.get('trained_at', '?')}",
+        "training": f"{facts.get('steps', '?')} steps in {facts.get('seconds', '?')} s",
+        "best_validation_loss": facts.get("best_validation_loss"),
+    }
+
+
 def _purpose(model: Model | Ensemble) -> str:
     task, space = model.task, f"{model.task.ndim}D"
     if task.kind == "isotropic":
-        return f"{model.recipe.psf_mode} PSF, {task.factor:g} planes for each recorded one"
+        psf = "" if model.facts.get("source") == "CSBDeep" else f"{model.recipe.psf_mode} PSF, "
+        return f"{psf}{task.factor:g} planes for each recorded one"
     said = {"denoise": "noise", "project": "stacks to their surface"}
     if task.kind == "upsample":
         return f"{task.factor:g} planes for each recorded one, in {space}"

@@ -85,6 +85,8 @@ def match(lows: Sequence[Path], high: Path) -> Matched:
 def _by_name(place: Path) -> dict[str, Path]:
     """The files of a folder or pattern by their names."""
     found: dict[str, Path] = {}
+    if not several(place) and not place.exists():
+        raise InputError("there is no such file or folder", where=place, remedy="Check its name")
     files = find_images([place])
     twins = [
         f"{first}, {path}"
@@ -227,7 +229,7 @@ def registered(
         kept.append(pair)
     warnings = []
     if moved:
-        done = "they were moved back" if correct else "training with --register moves such back"
+        done = "they were moved back" if correct else "--register moves such back"
         warnings.append(
             f"Targets lie shifted by whole pixels (z, y, x), or show another scene where that is "
             f"much: {_some(moved)}; {done}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from carescope import normalize, predict
@@ -12,7 +13,7 @@ from carescope.image import Image
 from carescope.jobs.disputes import disagreement_over
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
-from carescope.trust import Fingerprint, features
+from carescope.trust import Features, Fingerprint, features
 
 #: Of more images than this, so many are looked at, evenly spread.
 MOST_IMAGES = 200
@@ -20,6 +21,9 @@ MOST_IMAGES = 200
 
 def fingerprint_of(images: Sequence[Image], percentiles: tuple[float, float]) -> dict[str, Any]:
     """What a model should remember of the kind of its training images: an entry of its facts.
+
+    Films tell by one frame each, so that they weigh as much as images do: in turns the middle, the
+    first and the last one, since films may bleach. One or two films tell by all three.
 
     Parameters
     ----------
@@ -36,8 +40,8 @@ def fingerprint_of(images: Sequence[Image], percentiles: tuple[float, float]) ->
     every = -(-len(images) // MOST_IMAGES)
     try:
         seen = [
-            features(image.middle().data, normalize.fit(image, percentiles))
-            for image in images[::every]
+            _described(image, normalize.fit(image, percentiles), number, all_three=len(images) < 3)
+            for number, image in enumerate(images[::every])
         ]
         return {"fingerprint": Fingerprint.of(seen).to_json()}
     except (InputError, UsageError):
@@ -64,7 +68,7 @@ def unlike(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> tup
         return ()
     fingerprint, reasons = Fingerprint.from_json(known), list[str]()
     frames = image.frames()
-    for number in dict.fromkeys((len(frames) // 2, 0, len(frames) - 1)):
+    for number in dict.fromkeys(_told_by(len(frames))):
         if reasons:
             break
         named = f" (frame {number})" if len(frames) > 1 else ""
@@ -76,6 +80,21 @@ def unlike(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> tup
         if found := disagreement_over(model, image, maps, grid):
             reasons += fingerprint.dispute(found.level, found.bright_px).reasons
     return tuple(reasons)
+
+
+def _told_by(frames: int) -> tuple[int, int, int]:
+    """Which frames of a film are looked at: the middle, the first and the last."""
+    return frames // 2, 0, frames - 1
+
+
+def _described(image: Image, maps: Sequence[Affine], number: int, *, all_three: bool) -> Features:
+    """Of an image, or of one frame of the film of this number; with `all_three`, parts of each."""
+    frames = image.frames()
+    numbers = _told_by(len(frames))
+    chosen = dict.fromkeys(numbers if all_three else [numbers[number % 3]])
+    first, *others = [features(frames[n].data, maps) for n in chosen]
+    parts = zip(first.parts, *(other.parts for other in others), strict=True)
+    return Features(first.whole, tuple(tuple(chain.from_iterable(some)) for some in parts))
 
 
 def check_familiar(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carescope import metrics, normalize, predict, trust
-from carescope.errors import ModelError
+from carescope.errors import InputError, ModelError
 from carescope.image import Image
 from carescope.model import Ensemble, Model
 from carescope.pairs.planes import overlaid
@@ -92,7 +92,7 @@ def judge(
         if differ is not None:
             found.disagreement += np.histogram(differ, BINS)[0]
         for channel, tallies in enumerate(found.tallies):
-            target = metrics.match_truth(truth[channel], mean[channel]).astype(np.float32)
+            target = _matched(truth[channel], mean[channel], low.source)
             tallies.append(trust.tally(target, mean[channel], scale[channel]))
             seen = _channels_first(shown)[min(channel, low.size("C") - 1)]
             name = f"{Path(low.source or 'array').name}" + (
@@ -107,6 +107,15 @@ def judge(
     found.errors.sort(key=lambda wrong: -wrong.value)
     del found.errors[ERRORS:]
     return found
+
+
+def _matched(truth: Pixels, mean: Pixels, source: str | None) -> Pixels:
+    """A truth in the grey levels of its restoration."""
+    try:
+        return metrics.match_truth(truth, mean).astype(np.float32)
+    except InputError as error:
+        remedy = "Leave the pair out, or check that both show the same scene"
+        raise InputError(error.what, where=source, remedy=remedy) from None
 
 
 def _overlaid(task: Task, low: Image, high: Image) -> tuple[Image, Image]:

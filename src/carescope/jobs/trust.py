@@ -112,7 +112,8 @@ def calibrate(
     """
     atomic.check_writable(page, overwrite=overwrite)
     raw = uncalibrated(model.load(folder))
-    said = [*warnings, *_overlap(raw, images)]
+    known = _known(raw, images)
+    said = [*warnings, *_overlap(known)]
     found = judge(raw, images, watch)
     scales = calibrated(found)
     channels = [
@@ -132,8 +133,7 @@ def calibrate(
     ]
     text = trust_page(
         title=f"{folder.name}: can its scales be believed?",
-        sentence=f"Judged by {len(images)} image{'s' if len(images) > 1 else ''} that took no part "
-        "in training.",
+        sentence=_sentence(len(images), len(known)),
         channels=channels,
         examples=examples,
         members=found.members,
@@ -209,10 +209,22 @@ def _row(channel: Channel) -> dict[str, object]:
     return row
 
 
-def _overlap(judged: Model | Ensemble, images: Sequence[tuple[Image, Image]]) -> list[str]:
-    """Whether a model learnt from these images: by what they show, whatever they are called."""
+def _known(judged: Model | Ensemble, images: Sequence[tuple[Image, Image]]) -> list[str]:
+    """From which of these images a model learnt: by what they show, whatever they are called."""
     seen = judged.facts.get("seen_sha256", ())
-    both = sorted(Path(low.source or "array").name for low, _ in images if glance(low) in seen)
+    return sorted(Path(low.source or "array").name for low, _ in images if glance(low) in seen)
+
+
+def _sentence(images: int, known: int) -> str:
+    """By what the report's model was judged."""
+    some = f"Judged by {images} image{'s' if images > 1 else ''}"
+    if not known:
+        return f"{some} that took no part in training."
+    return f"{some}, from {'all' if known == images else known} of which the model learnt."
+
+
+def _overlap(both: Sequence[str]) -> list[str]:
+    """That a model learnt from images, if from any."""
     if not both:
         return []
     some = f"{', '.join(both[:3])}{' and more' if len(both) > 3 else ''}"

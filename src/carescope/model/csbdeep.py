@@ -29,6 +29,13 @@ Kind = Literal["denoise", "isotropic", "upsample", "project"]
 PERCENTILES = (2.0, 99.8)
 """What CSBDeep normalises an image with when it restores."""
 
+#: Kinds as CSBDeep's users know them.
+_SAID = {
+    "denoise": "care",
+    "project": "projection",
+    "isotropic": "isotropic",
+    "upsample": "upsampling",
+}
 _USUAL = ("weights_best.h5", "weights_last.h5", "weights_now.h5")
 
 
@@ -153,8 +160,9 @@ def _kind(layers: list[Convolution], kind: str | None, path: Path) -> Kind:
         if kind in (None, name):
             return name
     raise UsageError(
-        f"a network from {dimensions[0]}D to {dimensions[-1]}D cannot be one of kind {kind!r}",
-        remedy=f"Choose with --kind one of {', '.join(kinds)}",
+        f"a network from {dimensions[0]}D to {dimensions[-1]}D is of another kind than "
+        f"{_SAID.get(kind or '', kind)}",
+        remedy=f"Choose with --kind one of {', '.join(_SAID[name] for name in kinds)}",
     )
 
 

@@ -113,7 +113,8 @@ def outline(
     voxel = image.voxel_um
     if grid and voxel:
         voxel = (grid.spacing_um, *voxel[1:])
-    names = image.channel_names if task.keeps_channels else ()
+    made = tuple(model.facts.get("target_channel_names", ()))
+    names = image.channel_names if task.keeps_channels else made
     shape = tuple(lengths[axis] for axis in axes)
     return Outline(axes, shape, voxel, names, image.frame_s, grid, planes)
 
