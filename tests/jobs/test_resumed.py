@@ -1,6 +1,7 @@
 """Restoring into OME-Zarr: the pixels of a TIFF, and interruptions that leave no trace."""
 
 import hashlib
+import re
 import shutil
 import threading
 from dataclasses import replace
@@ -276,15 +277,26 @@ def test_blocks_that_were_begun_with_must_fit(film, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         job.restore_file(model, film, out)
     resume()
-    monkeypatch.setattr(memory, "left", lambda _: 1 << 20)
+    monkeypatch.setattr(memory, "left", lambda *_: 1 << 20)
     with pytest.raises(OutOfMemoryError, match="begun in blocks that take"):
         job.restore_file(model, film, out, memory_bytes=1 << 20)
     assert ledger.begun_in(unfinished(out)) is not None
     job.restore_file(model, film, out)
 
 
+def test_blocks_that_are_mostly_halo_are_worth_a_word(tmp_path, monkeypatch):
+    architecture = {"name": "care", "ndim": 3, "depth": 2, "first_filters": 4}
+    network = net.build(**architecture)
+    volume = Image(np.random.default_rng(0).random((48, 72, 72), np.float32), "ZYX", (1, 1, 1))
+    model = Model(network, architecture, Recipe(), Task(kind="denoise", axes="ZYX"))
+    assert job.restore_file(model, volume, tmp_path / "o.zarr").warnings == []
+    monkeypatch.setattr(memory, "left", lambda *_: 1 << 20)
+    (said,) = job.restore_file(model, volume, tmp_path / "p.zarr", memory_bytes=1 << 30).warnings
+    assert re.search(r"blocks of \d+ x \d+ x \d+ voxels.* times the pixels", said)
+
+
 def test_memory_for_no_block_is_refused(film, tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "left", lambda _: 1)
+    monkeypatch.setattr(memory, "left", lambda *_: 1)
     with pytest.raises(OutOfMemoryError, match=r"smallest blocks, of 1 x 16 x 16 voxels") as caught:
         job.restore_file(member(0), film, tmp_path / "o.zarr", memory_bytes=1 << 16)
     assert "Give at least 0.1GB" in str(caught.value)

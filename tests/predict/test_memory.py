@@ -34,8 +34,21 @@ def test_no_amounts_of_memory(text):
 
 def test_too_little_is_refused_with_what_it_takes():
     with pytest.raises(OutOfMemoryError, match=r"the program itself .*Give at least .*GB"):
-        memory.left(10_000_000)
-    assert 0 < predict.left(1 << 40) < 1 << 40
+        memory.left(10_000_000, 1)
+
+
+def test_what_a_process_did_before_does_not_alter_what_is_left(monkeypatch):
+    """Unless it is so much that the limit would not hold; and other engines take more or less."""
+    held, limit = 400_000_000, 2_000_000_000
+    monkeypatch.setattr(memory, "resident_bytes", lambda: held)
+    plain = predict.room(limit, held, "torch float32")
+    assert 0.83 * (limit - held - memory.RESERVE_BYTES) < plain < limit - held
+    assert predict.room(limit, held, "openvino bfloat16") <= plain
+    for more in (0, 1_000_000, 190_000_000):
+        monkeypatch.setattr(memory, "resident_bytes", lambda more=more: held + more)
+        assert predict.room(limit, held, "torch float32") == plain
+    monkeypatch.setattr(memory, "resident_bytes", lambda: held + 900_000_000)
+    assert predict.room(limit, held, "torch float32") < plain
 
 
 #: Networks whose widest layer and halo differ.

@@ -25,6 +25,7 @@ from carescope.engine.told import version
 from carescope.errors import UsageError
 from carescope.files.cache import recall, remember
 from carescope.files.processor import processor_name
+from carescope.files.resident import release
 from carescope.model import Ensemble, Model
 
 Floats = npt.NDArray[np.float32]
@@ -176,6 +177,7 @@ class _Known:
     def let_go(self, *, besides: str) -> None:
         """Drop all engines that were tried but one: each may hold a graph and its memory."""
         self._runs = {at: run for at, run in self._runs.items() if at[1] == besides}
+        release()
 
     def made(self, engine: str, difference: float) -> Model | Ensemble:
         """The model with an engine; it is not made again where it was tried."""
@@ -191,6 +193,7 @@ class _Known:
         for engine in engines:
             if engine not in known:
                 known[engine] = self._timed(engine, _smaller(self._model.members[0], tile))
+                self.let_go(besides=min(engines, key=lambda e: known.get(e, math.inf)))
         return {engine: known[engine] for engine in engines}
 
     def difference(self, engine: str, parts: Callable[[], Sequence[Floats]]) -> float:

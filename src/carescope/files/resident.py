@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -16,6 +18,12 @@ def resident_bytes() -> int:
     import resource
 
     return pages * resource.getpagesize()
+
+
+def release() -> None:
+    """Give memory that was freed back to the system, where the C library can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def installed_bytes() -> int:

@@ -87,7 +87,7 @@ class Cluster:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def memory_of_each(self, memory_bytes: int | None) -> int | None:
+    def memory_of_each(self, memory_bytes: int | None, held: int | None = None) -> int | None:
         """The limit itself: it is that of each worker, wherever that is."""
         return memory_bytes
 

@@ -59,8 +59,10 @@ class Crew:
             worker.end()
         self._workers.clear()
 
-    def memory_of_each(self, memory_bytes: int | None) -> int | None:
+    def memory_of_each(self, memory_bytes: int | None, held: int | None = None) -> int | None:
         """How much of a limit on all together each may take, this process left out.
+
+        It held so much when it began; where None, what it holds now.
 
         Raises
         ------
@@ -69,7 +71,7 @@ class Crew:
         """
         if memory_bytes is None:
             return None
-        held = resident_bytes()
+        held = resident_bytes() if held is None else held
         least = held + self.count * (held + RESERVE_BYTES + LEAST_BYTES)
         if memory_bytes < least:
             raise OutOfMemoryError(

@@ -9,6 +9,7 @@ from typing import Any
 from carescope import engine, predict
 from carescope.errors import OutOfMemoryError
 from carescope.files import ledger
+from carescope.files.resident import release
 from carescope.jobs.outputs import unfinished
 from carescope.jobs.work import ENGINE, Work
 from carescope.model import Ensemble, Model
@@ -21,6 +22,7 @@ def with_engine(
     name: str,
     memory_bytes: int | None = None,
     *,
+    held: int | None = None,
     overwrite: bool = False,
 ) -> tuple[Work, list[str]]:
     """The work by the engine that a name stands for, or by that with which it was begun.
@@ -35,6 +37,8 @@ def with_engine(
         ``auto``, ``torch``, ``openvino`` or ``compile``.
     memory_bytes
         Below what the whole process stays.
+    held
+        What it held when it began: see `carescope.predict.room`.
     overwrite
         Begin anew where this machine does not have the engine with which the work was begun.
 
@@ -57,19 +61,20 @@ def with_engine(
         work.there,
         maps,
         name,
-        memory_bytes=predict.room(memory_bytes),
+        memory_bytes=predict.room(memory_bytes, held),
         settled=settled,
     )
     if memory_bytes is not None:
         for member in chosen.model.members:
             if isinstance(member, engine.Accelerated):
                 member.make_ready()
-        _check_room(chosen.model, work, memory_bytes)
+        release()
+        _check_room(chosen.model, work, memory_bytes, held)
     return _by(work, chosen.model), chosen.warnings
 
 
-def _check_room(model: Model | Ensemble, work: Work, memory_bytes: int) -> None:
-    room = predict.room(memory_bytes)
+def _check_room(model: Model | Ensemble, work: Work, memory_bytes: int, held: int | None) -> None:
+    room = predict.room(memory_bytes, held, engine.settled(model))
     size = predict.block_size(model, work.there.space, room)
     excess = predict.working_bytes(model, work.there.space, size) - room
     if excess > predict.SLACK * memory_bytes:

@@ -56,7 +56,7 @@ class Hands(Protocol):
     #: By what they know who leads; see `carescope.files.shares`.
     word: str
 
-    def memory_of_each(self, memory_bytes: int | None) -> int | None:
+    def memory_of_each(self, memory_bytes: int | None, held: int | None = None) -> int | None:
         """How much of a limit on all together each may take, this process left out."""
 
     def do(self, pieces: Sequence[Piece], done: Callable[[Piece, int], None]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from carescope import engine as engines
 from carescope import predict, read
 from carescope.errors import ModelError
+from carescope.files.resident import resident_bytes
 from carescope.image import Image
 from carescope.jobs import resumed
 from carescope.jobs.engines import with_engine
@@ -128,22 +129,25 @@ def restore_file(
     for path in (out, *extra.values()):
         check_output(path, dtype, overwrite=overwrite, ours=ours)
     work = planned(model, stack, out, extra, dtype, force=force, provenance=provenance)
+    held = resident_bytes()
     maps = tuple(maps or resumed.maps_of(work))
     known = check_familiar(model, stack, maps, strict=strict) if known is None else known
-    work, said = with_engine(work, maps, engine, memory_bytes, overwrite=overwrite)
+    work, said = with_engine(work, maps, engine, memory_bytes, held=held, overwrite=overwrite)
     warnings = [*said, *unknown_pixels(model, stack), *known]
     if is_zarr(out):
         clipped, said = resumed.restore(
             work,
             maps=maps,
             memory_bytes=memory_bytes,
+            held=held,
             overwrite=overwrite,
             hands=hands,
             watch=watch,
         )
         warnings = [*said, *warnings]
     else:
-        clipped = _into_tiff(work, maps, memory_bytes, watch, overwrite=overwrite)
+        room = predict.room(memory_bytes, held, engines.settled(work.model))
+        clipped = _into_tiff(work, maps, room, watch, overwrite=overwrite)
     image = read.open(out, axes=work.there.axes)
     return Written(out, image, clipped, warnings, engines.word(work.model), **extra)
 
@@ -162,7 +166,7 @@ def unknown_pixels(model: Model | Ensemble, stack: Image) -> list[str]:
 def _into_tiff(
     work: Work,
     maps: Sequence[Affine],
-    memory_bytes: int | None,
+    memory_bytes: int,
     watch: Callable[[float], None] | None,
     *,
     overwrite: bool,
@@ -195,6 +199,6 @@ def _into_tiff(
             maps=maps,
             wanted=layers,
             watch=watch,
-            memory_bytes=predict.room(memory_bytes),
+            memory_bytes=memory_bytes,
         )
     return layers["mean"].clipped

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from carescope import predict
+from carescope import engine, predict
 from carescope.errors import CarescopeError, OutOfMemoryError, OutputError
 from carescope.files import folder, ledger, shares
 from carescope.jobs import once
@@ -23,6 +23,8 @@ from carescope.normalize import Affine
 
 #: Notes of what is settled before the first block, and of what comes after the last one.
 PERCENTILES, BLOCKS, LAID_OUT, FINISHED = "percentiles", "blocks", "laid out", "finished"
+#: Blocks are worth a word where networks see so many times the pixels of the whole at once.
+WASTE = 12
 #: How long to wait for a worker that does again what another has finished, thought to be lost.
 STRAGGLER_S = 600.0
 
@@ -47,6 +49,7 @@ def restore(
     *,
     maps: Maps | None = None,
     memory_bytes: int | None = None,
+    held: int | None = None,
     overwrite: bool = False,
     hands: Hands | None = None,
     watch: Callable[[float], None] | None = None,
@@ -62,6 +65,8 @@ def restore(
     memory_bytes
         Below what the whole process stays, with all `hands`; where None, a block takes up to
         four gigabytes.
+    held
+        What the process held when it began: see `carescope.predict.room`.
     overwrite
         Replace what is there, and discard other work that was begun.
     hands
@@ -84,11 +89,11 @@ def restore(
         With a message that says how much is finished.
     """
     place = unfinished(work.out)
-    memory = hands.memory_of_each(memory_bytes) if hands else memory_bytes
+    memory = hands.memory_of_each(memory_bytes, held) if hands else memory_bytes
     with shares.leading(place):
         shares.dismiss(place)
         with ledger.working(place, work.told(), overwrite=overwrite) as book, keeping(book):
-            hand = settle(work, book, maps, memory)
+            hand = settle(work, book, maps, memory, held)
             if hands:
                 shares.invite(place, hands.word)
             do = _thoroughly(hands, place) if hands else hand.do
@@ -97,7 +102,8 @@ def restore(
                     volume.sweep()
                 fill(hand, book, do, hand.blocks(), watch)
             clipped = close(work, book, hand, do, overwrite=overwrite)
-    return clipped, discarded(book)
+            warnings = [*discarded(book), *wasteful(work, book)]
+    return clipped, warnings
 
 
 def discarded(book: ledger.Ledger) -> list[str]:
@@ -107,12 +113,30 @@ def discarded(book: ledger.Ledger) -> list[str]:
     return [said] if differing else []
 
 
-def settle(work: Work, book: ledger.Ledger, maps: Maps | None, memory_bytes: int | None) -> Hand:
+def wasteful(work: Work, book: ledger.Ledger) -> list[str]:
+    """A warning where blocks are so small that networks see little but halos."""
+    size, space = book.notes[BLOCKS], work.there.space
+    times = predict.seen_px(work.model, space, size) / predict.seen_px(work.model, space, space)
+    if times < WASTE:
+        return []
+    return [
+        f"In blocks of {' x '.join(map(str, size))} voxels, as the memory allows, networks saw "
+        f"{times:.0f} times the pixels that there are. More --memory or fewer --workers are faster."
+    ]
+
+
+def settle(
+    work: Work,
+    book: ledger.Ledger,
+    maps: Maps | None,
+    memory_bytes: int | None,
+    held: int | None,
+) -> Hand:
     """Settle all that blocks depend on, where an interrupted run has not; who can then do them."""
     if PERCENTILES not in book:
         maps = maps or once.fit(work.stack, work.model.recipe.percentiles)
         book.note(PERCENTILES, [(one.low, one.high) for one in maps])
-    hand = Hand(work, _block_size(work, book, memory_bytes), as_maps(book.notes[PERCENTILES]))
+    hand = Hand(work, _block_size(work, book, memory_bytes, held), as_maps(book.notes[PERCENTILES]))
     if LAID_OUT not in book:
         for volume in hand.volumes.values():
             folder.remove(volume.folder)
@@ -225,9 +249,11 @@ def _publish(work: Work, book: ledger.Ledger, *, overwrite: bool) -> None:
         folder.publish(book.folder / name, target, overwrite=overwrite)
 
 
-def _block_size(work: Work, book: ledger.Ledger, memory_bytes: int | None) -> Size:
+def _block_size(
+    work: Work, book: ledger.Ledger, memory_bytes: int | None, held: int | None
+) -> Size:
     """The size of the blocks, which an interrupted run has settled for those after it."""
-    room = predict.room(memory_bytes)
+    room = predict.room(memory_bytes, held, engine.settled(work.model))
     smallest = predict.block_size(work.model, work.there.space, room)
     if BLOCKS not in book:
         book.note(BLOCKS, smallest)

@@ -16,6 +16,7 @@ from carescope import engine, read
 from carescope.errors import CarescopeError, OutputError, UsageError
 from carescope.files import ledger, lock, shares
 from carescope.files.folder import check_free
+from carescope.files.resident import resident_bytes
 from carescope.jobs.crew import Crew
 from carescope.jobs.engines import with_engine
 from carescope.jobs.familiar import check_familiar
@@ -193,7 +194,7 @@ class Shard:
     ) -> tuple[Work, Hand, list[str]]:
         """Settle what blocks depend on, or take it from who has; by who holds the lock of all."""
         place, model = self._place, self.order.load()
-        begun = ledger.begun_in(place)
+        held, begun = resident_bytes(), ledger.begun_in(place)
         work, maps, warnings = self._looked_over(model)
         if maps is None:
             maps = maps_of(work)
@@ -201,7 +202,7 @@ class Shard:
             warnings += check_familiar(model, work.stack, maps, strict=strict)
         elif strict:
             check_familiar(model, work.stack, maps, strict=True)
-        work, said = with_engine(work, maps, self.order.engine, memory_bytes)
+        work, said = with_engine(work, maps, self.order.engine, memory_bytes, held=held)
         warnings += said
         same = begun is None or begun[0] == ledger.as_noted(work.told())
         others = f"{self.count}-"
@@ -211,12 +212,12 @@ class Shard:
             besides=lambda n: same and n.startswith(others) and not n.startswith(self._mine),
         )
         if self.workers > 1:
-            memory_bytes = Crew(self.order, self.workers).memory_of_each(memory_bytes)
+            memory_bytes = Crew(self.order, self.workers).memory_of_each(memory_bytes, held)
         with ledger.working(place, work.told(), overwrite=overwrite) as book:
             if LOOKED not in book:
                 book.note(LOOKED, self.order.fill)
             warnings += discarded(book)
-            hand = settle(work, book, maps, memory_bytes)
+            hand = settle(work, book, maps, memory_bytes, held)
             shares.invite(place, self._word)
         return work, hand, warnings
 

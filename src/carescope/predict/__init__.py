@@ -5,7 +5,7 @@ from carescope.predict.engaged import engaged
 from carescope.predict.estimate import Estimate
 from carescope.predict.flow import flow
 from carescope.predict.glimpse import glimpses
-from carescope.predict.memory import SLACK, left, room
+from carescope.predict.memory import SLACK, room
 from carescope.predict.outline import Outline, layer_names, outline, provenance
 from carescope.predict.sight import Sight
 from carescope.predict.single import restore_block
@@ -37,7 +37,6 @@ __all__ = [
     "glimpses",
     "heights",
     "layer_names",
-    "left",
     "noise_seen",
     "outline",
     "place_of",

@@ -45,12 +45,15 @@ def engaged(
     def parts() -> list[engine.Floats]:
         return list(glimpses(model, image.frames()[0], maps, grid=there.grid))
 
-    size = block_size(model, there.space, room(None) if memory_bytes is None else memory_bytes)
+    memory_bytes = room(None) if memory_bytes is None else memory_bytes
+    size = block_size(model, there.space, memory_bytes)
+    # While one engine is tried the best so far keeps its memory.
+    tried = block_size(model, there.space, memory_bytes // 2)
     return engine.choose(
         model,
         name,
         parts=parts,
-        tile=tile(model, there.space, size),
+        tile=tile(model, there.space, tried),
         pixels=seen_px(model, there.space, size) * image.size("T"),
         settled=settled,
     )
