@@ -120,6 +120,7 @@ def test_bfloat16_in_torch_gives_what_float32_gives(name):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of torch's own compiler
 @pytest.mark.parametrize("name", NETWORKS)
 def test_compiled_networks_give_what_torch_gives(name):
     made = model(name)

@@ -236,11 +236,11 @@ def test_names_that_hdf5_would_read_for_ever(folder):
 @pytest.mark.parametrize(
     ("name", "how", "words"),
     [
-        ("two_of_one", {"kind": "project"}, ["2D to 2D", "denoise, isotropic"]),
+        ("two_of_one", {"kind": "project"}, ["2D to 2D", "projection", "care, isotropic"]),
         ("two_of_one", {"kind": "upsample", "factor": 2}, ["--kind"]),
-        ("stack", {"kind": "isotropic", "factor": 2}, ["3D to 3D", "denoise, upsample"]),
+        ("stack", {"kind": "isotropic", "factor": 2}, ["3D to 3D", "care, upsampling"]),
         ("surface", {"kind": "denoise"}, ["3D to 2D", "project"]),
-        ("stack", {"kind": "sharpen"}, ["'sharpen'"]),
+        ("stack", {"kind": "sharpen"}, ["sharpen"]),
         ("isotropic", {"kind": "isotropic"}, ["--factor"]),
         ("upsampling", {"kind": "upsample", "factor": 0.5}, ["--factor", "0.5"]),
         ("upsampling", {"kind": "upsample", "factor": float("nan")}, ["nan"]),
