@@ -53,8 +53,8 @@ def main() -> None:
             read = VOXEL_BYTES * voxels * chunks_read(size, reach) / 1e12
             print(
                 f"| {by} | {memory / 1e9:g} GB | {' x '.join(map(str, size))} | {count:,} of "
-                f"{math.prod(size) * VOXEL_BYTES / 1e6:.1f} MB | {seen / voxels:.2f} | {read:.0f} TB "
-                f"| {seen * operations(plain):.1e} |",
+                f"{math.prod(size) * VOXEL_BYTES / 1e6:.1f} MB | {seen / voxels:.2f} | "
+                f"{read:.0f} TB | {seen * operations(plain):.1e} |",
                 flush=True,
             )
 
