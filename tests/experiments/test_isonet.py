@@ -116,7 +116,7 @@ def test_two_views_show_the_same_and_more_together():
 
 
 def test_the_isotropic_truth_can_be_segmented(tmp_path):
-    case = {"method": "isotropic truth", "seed": 0, "count": 1, "side": 96, "recipe": {}}
+    case = {"method": "isotropic truth", "seed": 1, "count": 1, "side": 96, "recipe": {}}
     rows = isonet_seg.measure(case, tmp_path, QUIET)
     assert [row["threshold"] for row in rows] == ["intermodes", "Otsu"]
     for row in rows:

@@ -220,7 +220,7 @@ def test_unequal_spacing_and_an_empty_validation_band_are_said(stack):
 def coloured(stack, channels=2, times=3):
     """A TCZYX image whose channels and time points differ."""
     grey = stack.array().astype(np.float32)
-    parts = [[(t + 1) * (c + 1) * grey + 50 * c for c in range(channels)] for t in range(times)]
+    parts = [[(t + 3) * (c + 1) * grey + 50 * c for c in range(channels)] for t in range(times)]
     return Image(np.array(parts), "TCZYX", stack.voxel_um, source="movie.tif")
 
 

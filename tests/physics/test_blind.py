@@ -127,8 +127,9 @@ def test_the_blur_grows_with_the_voxels(stack, found, scale):
     other = blind.estimate(
         dataclasses.replace(stack, voxel_um=tuple(scale * v for v in stack.voxel()))
     )
-    assert other.sigma_split_um == pytest.approx(scale * found.sigma_split_um, rel=1e-6)
-    assert other.sigma_xy_um == pytest.approx(scale * found.sigma_xy_um, rel=1e-6)
+    # Both are rounded to four digits.
+    assert other.sigma_split_um == pytest.approx(scale * found.sigma_split_um, rel=2e-4)
+    assert other.sigma_xy_um == pytest.approx(scale * found.sigma_xy_um, rel=2e-4)
     assert other.curves[0].frequency == pytest.approx(found.curves[0].frequency / scale)
 
 

@@ -8,21 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from carescope.errors import UsageError
-from carescope.phantoms.texture import SmoothNoise, slabs
+from carescope.phantoms.texture import PerlinNoise, slabs
 
 Volume = npt.NDArray[np.float32]
 
-# Scales relative to the coarsest, and weights, as Perlin's noise adds octaves.
+# Scales relative to the coarsest, and weights.
 OCTAVES = ((1, 1.0), (2, 0.5), (4, 0.25))
 # How much it varies about its mean.
 UNEVEN = 0.6
 
 
 class Autofluorescence:
-    """Smooth, uneven light without edges: noise of three scales that halve, weights too.
+    """Smooth, uneven light without edges: Perlin noise of three octaves that halve, weights too.
 
-    The octaves are summed as in K. Perlin, An image synthesizer, SIGGRAPH 1985,
-    doi:10.1145/325165.325247; each is cubic splines over random values, not gradients.
+    K. Perlin, An image synthesizer, SIGGRAPH 1985, doi:10.1145/325165.325247.
 
     Parameters
     ----------
@@ -53,7 +52,7 @@ class Autofluorescence:
         self.shape, self.strength = tuple(shape), strength
         self.box: tuple[int, int, int] = (1, *self.shape)[-3:]  # type: ignore[assignment]
         self._octaves = [
-            (SmoothNoise(self.box, scale_px // finer, seed, "autofluorescence", finer), weight)
+            (PerlinNoise(self.box, scale_px // finer, seed, "autofluorescence", finer), weight)
             for finer, weight in OCTAVES
         ]
 

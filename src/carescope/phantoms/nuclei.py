@@ -12,7 +12,7 @@ from carescope.errors import UsageError
 from carescope.phantoms import packing
 from carescope.phantoms.ellipsoids import Ellipsoids
 from carescope.phantoms.phantom import SECTIONED_PLANES, Box, Labels, Phantom, Volume, at_once
-from carescope.phantoms.texture import SmoothNoise
+from carescope.phantoms.texture import PerlinNoise
 
 Floats = npt.NDArray[np.float64]
 
@@ -99,11 +99,11 @@ nuclei = at_once(Nuclei)
 
 
 class Chromatin:
-    """A chromatin-like texture around 1: noise of three scales."""
+    """A chromatin-like texture around 1: Perlin noise of three octaves."""
 
     def __init__(self, box: Box, seed: int) -> None:
         self._octaves = [
-            (SmoothNoise(box, scale_px, seed, "texture", octave), weight)
+            (PerlinNoise(box, scale_px, seed, "texture", octave), weight)
             for octave, (scale_px, weight) in enumerate(OCTAVES)
         ]
 
