@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import carescope as cs
-from carescope import normalize, read
+from carescope import normalize, percentiles, read
 from carescope.image import Image
 from carescope.jobs import once
 from carescope.read import check
@@ -23,16 +23,16 @@ def _small_files_are_large(monkeypatch, tmp_path):
 
 @pytest.fixture
 def passes(monkeypatch):
-    """Names of the passes that were made."""
+    """Who passed over all pixels: check for what is broken, percentiles for those alone."""
     made = []
-    for module, name in ((check, "scan"), (normalize, "fit")):
-        real = getattr(module, name)
+    for name, module in (("check", check), ("percentiles", percentiles)):
+        real = module.map_pieces
 
         def noting(*given, real=real, name=name):
             made.append(name)
             return real(*given)
 
-        monkeypatch.setattr(module, name, noting)
+        monkeypatch.setattr(module, "map_pieces", noting)
     return made
 
 
@@ -57,15 +57,30 @@ def test_the_second_time_nothing_is_read_and_all_is_as_the_first_time(file, pass
     image = read.open(file)
     dark = check.filled(image)
     first = once.scan(image), once.fit(dark, PERCENTILES)
+    # Integers take one pass for all. The lower bits of floats take another, and filled ones too.
+    assert passes == (["check"] if dtype == "u2" else ["check", "check", "percentiles"])
     assert first == (check.scan(image), normalize.fit(dark, PERCENTILES))
     passes.clear()
     again = read.open(file)
     assert (once.scan(again), once.fit(check.filled(again), PERCENTILES)) == first
     assert passes == []
-    once.fit(check.filled(again), (1.0, 99.0))
+    other = once.fit(check.filled(again), (1.0, 99.0))
     once.fit(check.filled(again, 7), PERCENTILES)
     # Other questions; but integers have nothing that could be filled.
-    assert passes == ["fit"] * (2 if dtype == "f4" else 1)
+    assert passes == ([] if dtype == "u2" else ["percentiles", "check", "percentiles"])
+    assert other == normalize.fit(dark, (1.0, 99.0))
+
+
+def test_the_levels_of_each_channel_are_counted_by_the_one_pass(file, passes):
+    values = np.stack([grey(0), 3 * grey(1)], 1)
+    cs.save(file, Image(values, "ZCYX"), overwrite=True)
+    image = read.open(file)
+    once.scan(image)
+    found = once.fit(image, PERCENTILES)
+    assert passes == ["check"]
+    for channel, one in enumerate(found):
+        expected = np.percentile(values[:, channel], PERCENTILES)
+        assert (one.low, one.high) == pytest.approx(expected)
 
 
 def test_a_file_that_changed_is_read_again_whatever_its_time_says(file, passes):
@@ -79,7 +94,7 @@ def test_a_file_that_changed_is_read_again_whatever_its_time_says(file, passes):
     other.rename(file)
     os.utime(file, ns=(kept.st_atime_ns, kept.st_mtime_ns))
     assert once.scan(read.open(file)).maximum == grey(1).max()
-    assert passes == ["scan", "scan"]
+    assert passes == ["check", "check"]
 
 
 def test_a_file_of_the_same_size_and_time_is_another(tmp_path, passes):
@@ -88,7 +103,7 @@ def test_a_file_of_the_same_size_and_time_is_another(tmp_path, passes):
         save(path, grey(number))
         os.utime(path, ns=(0, 0))
         assert once.scan(read.open(path)).maximum == grey(number).max()
-    assert passes == ["scan", "scan"]
+    assert passes == ["check", "check"]
 
 
 def test_arrays_and_small_files_are_looked_at_each_time(file, passes, monkeypatch):
@@ -97,4 +112,4 @@ def test_arrays_and_small_files_are_looked_at_each_time(file, passes, monkeypatc
         once.scan(image)
         monkeypatch.setattr(once, "WORTH", 6 * 32 * 40 + 1)
     once.scan(read.open(file))
-    assert passes == ["scan"] * 4
+    assert passes == ["check"] * 4

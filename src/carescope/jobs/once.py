@@ -15,6 +15,7 @@ from carescope.files.cache import recall, remember
 from carescope.image import Image
 from carescope.jobs.identity import of_file
 from carescope.normalize import Affine
+from carescope.percentiles import Levels
 from carescope.read import check
 
 #: Pixels from which a pass is worth remembering: a second or so of reading.
@@ -24,28 +25,51 @@ _SUBJECT = "images"
 
 def scan(image: Image) -> check.Statistics:
     """As `carescope.read.check.scan`."""
-    found = _once(image, "statistics", lambda: asdict(check.scan(image)))
-    return check.Statistics(**found)
+    if not _known_by(image):
+        return check.scan(image)
+    return check.Statistics(**_looked(image)["statistics"])
 
 
 def fit(image: Image, percentiles: tuple[float, float]) -> tuple[Affine, ...]:
-    """As `carescope.normalize.fit`."""
+    """As `carescope.normalize.fit`, from the levels that `scan` has counted."""
+    if not _known_by(image):
+        return normalize.fit(image, percentiles)
     found = _once(
         image,
         f"percentiles {percentiles}",
-        lambda: {"maps": [asdict(one) for one in normalize.fit(image, percentiles)]},
+        lambda: {"maps": [asdict(one) for one in _fitted(image, percentiles)]},
     )
     return tuple(Affine(**one) for one in found["maps"])
 
 
+def _fitted(image: Image, percentiles: tuple[float, float]) -> tuple[Affine, ...]:
+    levels = Levels.of_lists(_looked(image)["levels"], image)
+    return normalize.fit(image, percentiles, levels)
+
+
+def _looked(image: Image) -> dict[str, Any]:
+    """Statistics and levels, found in one pass."""
+
+    def find() -> dict[str, Any]:
+        levels = Levels(image)
+        statistics = check.scan(image, levels.add)
+        return {"statistics": asdict(statistics), "levels": levels.as_lists()}
+
+    return _once(image, "statistics and levels", find)
+
+
+def _known_by(image: Image) -> str:
+    """What tells a large file from any other; empty where a pass is not worth remembering."""
+    return of_file(image) if math.prod(image.shape) >= WORTH else ""
+
+
 def _once(image: Image, question: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a pass finds, or found when this file was as it is now."""
-    state = of_file(image) if math.prod(image.shape) >= WORTH else ""
-    if not state:
-        return find()
     path = Path(str(image.source)).absolute()
     changed_ns = path.stat().st_ctime_ns  # a copy may have the size and time of the original
-    told = "\n".join([carescope.__version__, question, str(path), str(changed_ns), state])
+    told = "\n".join(
+        [carescope.__version__, question, str(path), str(changed_ns), _known_by(image)]
+    )
     key = hashlib.sha256(told.encode()).hexdigest()
     found = recall(_SUBJECT, key)
     if not found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,8 @@ from carescope import axes as ax
 from carescope.errors import InputError
 from carescope.image import Image, Lazy, grain
 from carescope.pieces import map_pieces
+
+Pixels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,17 @@ class Statistics:
     first_nonfinite: str = ""
 
 
-def scan(image: Image) -> Statistics:
+def scan(
+    image: Image, also: Callable[[Pixels, tuple[int, ...]], object] | None = None
+) -> Statistics:
     """Read an image once, a plane or some chunks at a time.
 
     Parameters
     ----------
     image
         Any axes; they end in YX where it is stored in planes.
+    also
+        What else is to see each piece, and where it begins, in the same pass.
 
     Raises
     ------
@@ -54,7 +61,13 @@ def scan(image: Image) -> Statistics:
     if 0 in image.shape:
         raise InputError("holds no pixels", where=image.source, remedy="Give another image")
     tally = _Tally(image)
-    map_pieces(image, tally.add)
+
+    def see(part: Pixels, corner: tuple[int, ...]) -> None:
+        tally.add(part, corner)
+        if also is not None:
+            also(part, corner)
+
+    map_pieces(image, see)
     total = int(np.prod(image.shape, dtype=np.int64))
     return Statistics(
         tally.minimum, tally.maximum, tally.nonfinite, tally.saturated / total, tally.first
@@ -120,7 +133,7 @@ class _Tally:
         """Where the first broken value lies, in the order of the axes."""
         return ax.describe_shape(self._first, self.axes) if self._first else ""
 
-    def add(self, part: npt.NDArray[Any], corner: tuple[int, ...]) -> None:
+    def add(self, part: Pixels, corner: tuple[int, ...]) -> None:
         if part.dtype.kind == "f":
             finite = np.isfinite(part)
             if not finite.all():
