@@ -4,8 +4,9 @@ A program of its own, so that it can fork children that have imported everything
 
     python killed_restoring.py FOLDER KILLS SEED -- restore MODEL INPUT --out OUT.zarr ...
 
-It restores in FOLDER/<n>, from where the command's names are seen, until KILLS children were
-killed and all that was begun is finished, and prints one JSON line for each finished folder.
+LITTLE stands for what such a child holds, and a hundred megabytes. It restores in FOLDER/<n>, from
+where the command's names are seen, until KILLS children were killed and all that was begun is
+finished, and prints one JSON line for each finished folder.
 """
 
 import json
@@ -21,18 +22,25 @@ import torch
 import zarr  # noqa: F401 - imported once, for all children
 from killed_training import DONE, THERE_ALREADY, child, ended
 
+from carescope.files.resident import resident_bytes
 from carescope.jobs import restore  # noqa: F401
 from carescope.predict import memory
 
 killed_training.TOUCHES = (*killed_training.TOUCHES, "rename", "mkdir")
 
+LITTLE = "LITTLE"
+#: A third of it goes into what a child imports; the rest lies between 64 and 76 MB, to which room
+#: for blocks is rounded.
+LEFT_BYTES = 100 << 20
+
 
 def main():
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    command = sys.argv[5:]
     random.seed(seed)
     torch.set_num_threads(1)
     memory.WORKING_MEMORY_BYTES = 1 << 20
+    little = resident_bytes() + memory.RESERVE_BYTES + LEFT_BYTES
+    command = [str(little) if word == LITTLE else word for word in sys.argv[5:]]
 
     def place(name):
         (folder / name).mkdir()

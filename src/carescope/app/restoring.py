@@ -97,6 +97,7 @@ _SHARING: o.Group = {
 def restore(given: dict[str, Any]) -> None:
     """Restore stacks with a model; the model knows what restoring means."""
     from carescope.app.progress import Watch
+    from carescope.files.resident import share_heaps
     from carescope.jobs.batch import restore_files
     from carescope.jobs.inputs import find_images
     from carescope.jobs.outputs import outputs
@@ -104,6 +105,7 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.model import load
     from carescope.predict import check_projects
 
+    share_heaps()
     model = load(given["model"])
     if given["spread"]:
         check_spread(model)

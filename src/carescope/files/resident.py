@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import sys
 from contextlib import suppress
 from pathlib import Path
+
+_ARENA_MAX = -8  # a parameter of mallopt(3)
 
 
 def resident_bytes() -> int:
@@ -18,6 +21,22 @@ def resident_bytes() -> int:
     import resource
 
     return pages * resource.getpagesize()
+
+
+def kept_bytes() -> int:
+    """What this process holds when all that it freed is given back: it varies less by run."""
+    release()
+    return resident_bytes()
+
+
+def share_heaps() -> None:
+    """Have all threads of this process take memory from two heaps, where its C library is glibc.
+
+    Each thread would get one of its own, with holes of its own: those that read, unpack and write
+    blocks of 80 MB held 700 MB together, and 480 so. To be called before there are threads.
+    """
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 def release() -> None:

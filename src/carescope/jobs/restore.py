@@ -12,7 +12,7 @@ import numpy as np
 from carescope import engine as engines
 from carescope import predict, read
 from carescope.errors import ModelError
-from carescope.files.resident import resident_bytes
+from carescope.files.resident import kept_bytes
 from carescope.image import Image
 from carescope.jobs import resumed
 from carescope.jobs.engines import with_engine
@@ -129,7 +129,7 @@ def restore_file(
     for path in (out, *extra.values()):
         check_output(path, dtype, overwrite=overwrite, ours=ours)
     work = planned(model, stack, out, extra, dtype, force=force, provenance=provenance)
-    held = resident_bytes()
+    held = kept_bytes()
     maps = tuple(maps or resumed.maps_of(work))
     known = check_familiar(model, stack, maps, strict=strict) if known is None else known
     work, said = with_engine(work, maps, engine, memory_bytes, held=held, overwrite=overwrite)

@@ -16,7 +16,7 @@ from carescope import engine, read
 from carescope.errors import CarescopeError, OutputError, UsageError
 from carescope.files import ledger, lock, shares
 from carescope.files.folder import check_free
-from carescope.files.resident import resident_bytes
+from carescope.files.resident import kept_bytes
 from carescope.jobs.crew import Crew
 from carescope.jobs.engines import with_engine
 from carescope.jobs.familiar import check_familiar
@@ -194,7 +194,7 @@ class Shard:
     ) -> tuple[Work, Hand, list[str]]:
         """Settle what blocks depend on, or take it from who has; by who holds the lock of all."""
         place, model = self._place, self.order.load()
-        held, begun = resident_bytes(), ledger.begun_in(place)
+        held, begun = kept_bytes(), ledger.begun_in(place)
         work, maps, warnings = self._looked_over(model)
         if maps is None:
             maps = maps_of(work)

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from carescope.errors import CarescopeError, InputError, OutOfMemoryError, of_memory
 from carescope.files import ledger, shares
+from carescope.files.resident import share_heaps
 from carescope.jobs.engines import as_begun
 from carescope.jobs.hand import Hand, Piece
 from carescope.jobs.order import Order
@@ -105,6 +106,7 @@ def do_one(text: str, word: str, piece: Sequence[Any], name: str = "") -> dict[s
 
 def main() -> None:
     """Do what standard input says."""
+    share_heaps()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever prints does not get between the answers
     asked: queue.SimpleQueue[str] = queue.SimpleQueue()
