@@ -45,7 +45,7 @@ def measured(name: str, rounds: int, peer: Contestant | None) -> list[list[str]]
     architecture, shape = CASES[name]
     model = random_model(architecture)
     seen = np.random.default_rng(0).random((1, 1, *shape), np.float32)
-    wanted = {*candidates("auto"), *candidates("openvino"), "torch float32"}
+    wanted = {*candidates("auto"), *candidates("openvino"), *candidates("compile"), "torch float32"}
     runs = {by: engine.accelerated(model, by) for by in sorted(wanted)}
     right = model.apply(seen)
     errors = {by: difference([right], [run.apply(seen)], scales=False) for by, run in runs.items()}

@@ -121,6 +121,23 @@ def test_others_see_the_right_scale_and_where_coarser_pixels_lie(tmp_path):
     assert last[1]["translation"] == [0, 0.375, 0.1875]
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f4"])
+def test_another_program_s_reader_finds_the_same_pixels_in_all_levels(tmp_path, dtype):
+    # TensorStore shares no code with zarr-python, neither for shards nor for what packs them.
+    tensorstore = pytest.importorskip("tensorstore")
+    grey = np.random.default_rng(0).integers(0, 250, (3, 70, 600, 300)).astype(dtype)
+    cs.save(tmp_path / "a.zarr", Image(grey, "CZYX", (0.5, 0.25, 0.125)))
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    assert len(group) > 1
+    for name, level in group.members():
+        path = str(tmp_path / "a.zarr" / name)
+        spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": path}}
+        seen = tensorstore.open(spec, read=True).result()
+        np.testing.assert_array_equal(seen.read().result(), level[:])
+        assert seen.domain.labels == tuple("czyx")
+    np.testing.assert_array_equal(group["0"][:], grey)
+
+
 def test_only_whole_files_are_written_and_a_lost_one_is_noticed(tmp_path):
     volume = Volume(
         tmp_path / "v", shape=(40, 600), axes="YX", dtype="u1", voxel_um=None, shard=(16, 256)
