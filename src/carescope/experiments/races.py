@@ -89,7 +89,8 @@ def _entries(case: Case) -> list[Entry]:
     given["axes"] = "ZYX" if case["dims"] == "3D" else "YX"
     alone = case["part"] == "stack" and given["axes"] == "YX"
     rivals = [name for name in peers.REQUIREMENTS if name == CSBDEEP or not alone]
-    return [*ours, *(Entry(name, name, given) for name in rivals)]
+    entries = [*ours, *(Entry(name, name, given) for name in rivals)]
+    return [one for one in entries if one.name in case.get("programs", [one.name])]
 
 
 def _networks(dims: str) -> dict[str, dict[str, Any]]:
