@@ -92,6 +92,11 @@ def test_the_table_has_a_line_a_method(call):
     assert "choosing a setting of median; pairs: 2" in ended.err
 
 
+def test_methods_that_are_not_installed_are_told(call, monkeypatch):
+    monkeypatch.setattr("carescope.baselines.missing", lambda _: ["bm3d"])
+    assert "bm3d is left out, as it is not installed: pip install bm3d" in call("--baselines").err
+
+
 def test_folders_alone_are_compared_by_name(call):
     told = json.loads(call("--json", low=None, tune=None).out)
     assert [row["name"] for row in told["methods"]] == ["restored"]

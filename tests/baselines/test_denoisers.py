@@ -147,6 +147,7 @@ def test_what_is_not_installed_is_neither_run_nor_hidden(package, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setitem(__import__("sys").modules, package, None)
     assert package not in baselines.named(2) | baselines.named(3)
+    assert package in baselines.missing(2) + baselines.missing(3)
     with pytest.raises(UsageError, match=f"pip install {package}"):
         baselines.apply(package, noisy((16, 16, 16))[1], {"sigma_noise": 1})
 

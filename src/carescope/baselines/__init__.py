@@ -16,7 +16,7 @@ from carescope.baselines.denoisers import (
     non_local_means,
     total_variation,
 )
-from carescope.baselines.methods import METHODS, Method, Setting, apply, named
+from carescope.baselines.methods import METHODS, Method, Setting, apply, missing, named
 from carescope.baselines.projections import (
     PROJECTORS,
     Projection,
@@ -43,6 +43,7 @@ __all__ = [
     "low_pass",
     "median",
     "minimum_cost",
+    "missing",
     "multiview",
     "multiview_steps",
     "named",

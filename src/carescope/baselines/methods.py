@@ -147,6 +147,12 @@ def named(ndim: int) -> dict[str, Method]:
     }
 
 
+def missing(ndim: int) -> list[str]:
+    """Packages that are not installed, of methods that could filter planes (2) or volumes (3)."""
+    could = [one for one in METHODS.values() if (one.volumes if ndim == 3 else one.planes)]
+    return [str(one.package) for one in could if not one.installed()]
+
+
 def find(method: str | Method) -> Method:
     """The method of a name.
 

@@ -142,6 +142,8 @@ def _tuned(
         )
     moments = [(pair, t) for pair in pairs for t in range(pair["truth"].size("T"))]
     spread = np.linspace(0, len(moments) - 1, min(len(moments), MOST_PAIRS)).round().astype(int)
+    for package in baselines.missing(ndim):
+        say(f"{package} is left out, as it is not installed: pip install {package}")
     settings: dict[int, dict[str, baselines.Setting]] = {}
     for channel in range(like.size("C")):
         arrays = [
