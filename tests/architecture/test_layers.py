@@ -14,6 +14,7 @@ FOUNDATION = [
     "grid",
     "image",
     "normalize",
+    "percentiles",
     "pieces",
     "recipe",
     "rng",

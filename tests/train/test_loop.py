@@ -14,7 +14,7 @@ from carescope.train import loop, losses, state
 
 def test_it_learns(fit, made):
     """On patches it never saw the restoration is nearer to the truth than the interpolation."""
-    model = fit(steps=160, loss="mse")
+    model = fit(steps=300, loss="mse")
     inputs, targets = made().validation()[0]
     before = np.square(inputs - targets).mean()
     after = np.square(model.apply(inputs) - targets).mean()
