@@ -76,6 +76,10 @@ class Method:
             for values in itertools.product(*choices.values())
         ]
 
+    def filters(self, ndim: int) -> bool:
+        """Whether it can filter planes (2) or volumes (3)."""
+        return bool(self.volumes) if ndim == 3 else self.planes
+
     def installed(self) -> bool:
         """Whether the package that it needs is there."""
         return self.package is None or importlib.util.find_spec(self.package) is not None
@@ -143,14 +147,17 @@ def named(ndim: int) -> dict[str, Method]:
     return {
         name: method
         for name, method in METHODS.items()
-        if (method.volumes if ndim == 3 else method.planes) and method.installed()
+        if method.filters(ndim) and method.installed()
     }
 
 
 def missing(ndim: int) -> list[str]:
     """Packages that are not installed, of methods that could filter planes (2) or volumes (3)."""
-    could = [one for one in METHODS.values() if (one.volumes if ndim == 3 else one.planes)]
-    return [str(one.package) for one in could if not one.installed()]
+    return [
+        str(method.package)
+        for method in METHODS.values()
+        if method.filters(ndim) and not method.installed()
+    ]
 
 
 def find(method: str | Method) -> Method:

@@ -6,7 +6,6 @@ import ctypes
 import os
 import platform
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 _ARENA_MAX = -8  # a parameter of mallopt(3)
@@ -35,14 +34,21 @@ def share_heaps() -> None:
     Each thread would get one of its own, with holes of its own: those that read, unpack and write
     blocks of 80 MB held 700 MB together, and 480 so. To be called before there are threads.
     """
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+    if library := glibc():
+        library.mallopt(_ARENA_MAX, 2)
 
 
 def release() -> None:
-    """Give memory that was freed back to the system, where the C library can."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    """Give memory that was freed back to the system, where the C library is glibc."""
+    if library := glibc():
+        library.malloc_trim(0)
+
+
+def glibc() -> ctypes.CDLL | None:
+    """The C library of this process, where it is glibc; others have no mallopt like its own."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        return ctypes.CDLL(None)
+    return None
 
 
 def installed_bytes() -> int:

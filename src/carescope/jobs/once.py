@@ -25,29 +25,25 @@ _SUBJECT = "images"
 
 def scan(image: Image) -> check.Statistics:
     """As `carescope.read.check.scan`."""
-    if not _known_by(image):
+    if not (state := _state(image)):
         return check.scan(image)
-    return check.Statistics(**_looked(image)["statistics"])
+    return check.Statistics(**_looked(image, state)["statistics"])
 
 
 def fit(image: Image, percentiles: tuple[float, float]) -> tuple[Affine, ...]:
     """As `carescope.normalize.fit`, from the levels that `scan` has counted."""
-    if not _known_by(image):
+    if not (state := _state(image)):
         return normalize.fit(image, percentiles)
-    found = _once(
-        image,
-        f"percentiles {percentiles}",
-        lambda: {"maps": [asdict(one) for one in _fitted(image, percentiles)]},
-    )
+
+    def find() -> dict[str, Any]:
+        levels = Levels.of_lists(_looked(image, state)["levels"], image)
+        return {"maps": [asdict(one) for one in normalize.fit(image, percentiles, levels)]}
+
+    found = _once(image, state, f"percentiles {percentiles}", find)
     return tuple(Affine(**one) for one in found["maps"])
 
 
-def _fitted(image: Image, percentiles: tuple[float, float]) -> tuple[Affine, ...]:
-    levels = Levels.of_lists(_looked(image)["levels"], image)
-    return normalize.fit(image, percentiles, levels)
-
-
-def _looked(image: Image) -> dict[str, Any]:
+def _looked(image: Image, state: str) -> dict[str, Any]:
     """Statistics and levels, found in one pass."""
 
     def find() -> dict[str, Any]:
@@ -55,21 +51,21 @@ def _looked(image: Image) -> dict[str, Any]:
         statistics = check.scan(image, levels.add)
         return {"statistics": asdict(statistics), "levels": levels.as_lists()}
 
-    return _once(image, "statistics and levels", find)
+    return _once(image, state, "statistics and levels", find)
 
 
-def _known_by(image: Image) -> str:
+def _state(image: Image) -> str:
     """What tells a large file from any other; empty where a pass is not worth remembering."""
     return of_file(image) if math.prod(image.shape) >= WORTH else ""
 
 
-def _once(image: Image, question: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _once(
+    image: Image, state: str, question: str, find: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
     """What a pass finds, or found when this file was as it is now."""
     path = Path(str(image.source)).absolute()
     changed_ns = path.stat().st_ctime_ns  # a copy may have the size and time of the original
-    told = "\n".join(
-        [carescope.__version__, question, str(path), str(changed_ns), _known_by(image)]
-    )
+    told = "\n".join([carescope.__version__, question, str(path), str(changed_ns), state])
     key = hashlib.sha256(told.encode()).hexdigest()
     found = recall(_SUBJECT, key)
     if not found:

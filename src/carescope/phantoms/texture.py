@@ -73,12 +73,8 @@ class PerlinNoise:
 
     Parameters
     ----------
-    shape
-        Planes, rows and columns (Z, Y, X) of the volume.
-    scale_px
-        Distance of the grid's points in voxels.
-    seed, stage, index
-        Key of the random numbers, as for `carescope.rng.generator`.
+    shape, scale_px, seed, stage, index
+        As for `SmoothNoise`.
 
     Attributes
     ----------

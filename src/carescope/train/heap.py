@@ -8,11 +8,10 @@ tenth more, as a heap has holes.
 
 from __future__ import annotations
 
-import ctypes
-import platform
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from carescope.files.resident import glibc, release
 
 # Parameters of mallopt(3), and what a process with large arrays comes to by itself.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
@@ -26,10 +25,10 @@ def kept() -> Iterator[None]:
 
     Where the C library is another than glibc this does nothing.
     """
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+    library = glibc()
+    if library is None:
         yield
         return
-    library = ctypes.CDLL(None)
     library.mallopt(_MMAP_MAX, 0)
     library.mallopt(_TRIM_THRESHOLD, _NEVER)
     try:
@@ -38,4 +37,4 @@ def kept() -> Iterator[None]:
         library.mallopt(_MMAP_MAX, _MOST_PIECES)
         library.mallopt(_MMAP_THRESHOLD, _LARGE)
         library.mallopt(_TRIM_THRESHOLD, _SPARE)
-        library.malloc_trim(0)
+        release()
