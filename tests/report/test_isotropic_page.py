@@ -160,6 +160,12 @@ def test_the_best_scores_are_marked(full):
     assert best == ["34.83", "0.0298", "0.8730"]
 
 
+@pytest.mark.parametrize(("psnr_db", "said"), [(34.2876, "34.29"), (float("inf"), "∞")])
+def test_the_best_score_at_the_top_is_rounded_not_cut(psnr_db, said):
+    scores = [{"name": "carescope", "psnr_db": psnr_db, "nrmse": 0.0298, "ssim": 0.873}]
+    assert f"{said} dB" in page(**QUICK, scores=scores)
+
+
 def test_sections_without_content_are_left_out():
     text = Page(
         page(

@@ -157,7 +157,7 @@ def _facts(
         )
     if scores:
         top = max(scores, key=lambda row: row["psnr_db"])
-        facts.append(("best PSNR", f"{show(top['psnr_db'])[:5]} dB", str(top["name"])))
+        facts.append(("best PSNR", f"{show(round(top['psnr_db'], 2))} dB", str(top["name"])))
     return facts
 
 
