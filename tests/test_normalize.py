@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from carescope import Image, normalize
+from carescope import Image, normalize, percentiles
 from carescope.errors import InputError
-from carescope.percentiles import Levels, percentiles_of
+from carescope.percentiles import ChannelLevels
 
 TYPES = [np.uint8, np.uint16, np.int16, np.float32]
 
@@ -27,9 +27,56 @@ TYPES = [np.uint8, np.uint16, np.int16, np.float32]
     st.floats(0, 100),
 )
 def test_streaming_percentile_equals_numpy(volume, percent):
-    (found,) = percentiles_of(Image(volume), (percent,), Levels.of(Image(volume)).counts[0])
+    image = Image(volume)
+    (found,) = ChannelLevels.of(image).channels[0].percentiles(image, (percent,))
     expected = np.percentile(volume.astype(np.float64), percent)
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """The passes that were made over images for percentiles."""
+    made = []
+    real = percentiles.map_pieces
+
+    def noting(image, function):
+        made.append(image)
+        real(image, function)
+
+    monkeypatch.setattr(percentiles, "map_pieces", noting)
+    return made
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("offset", [0, 100, -3000])
+def test_one_pass_is_enough_for_large_stacks_of_floats(passes, dtype, offset):
+    """Planes grow dimmer with depth, so that no plane has the percentiles of the whole."""
+    rng = np.random.default_rng(1)
+    depth = np.exp(-np.arange(160) / 300)[:, None, None]
+    volume = (depth * rng.gamma(2, 100, (160, 60, 60)) + offset).astype(dtype)
+    (one,) = normalize.fit(Image(volume), (2.0, 99.8))
+    assert (one.low, one.high) == pytest.approx(np.percentile(volume, (2.0, 99.8)))
+    # Around zero each bin holds few grey levels, and the sample must be lucky.
+    assert len(passes) == 1 or offset == 0
+
+
+def test_percentiles_far_from_those_of_a_sample_take_another_pass_and_are_exact(passes):
+    """All that is bright lies in one plane of 100, of which the sample may know nothing."""
+    volume = np.random.default_rng(2).normal(100, 5, (100, 40, 40)).astype(np.float32)
+    volume[37] *= 50
+    (one,) = normalize.fit(Image(volume), (2.0, 99.8))
+    assert (one.low, one.high) == pytest.approx(np.percentile(volume, (2.0, 99.8)))
+    assert len(passes) == 2
+
+
+def test_the_lower_bits_of_each_channel_are_counted_near_its_own_percentiles(passes):
+    volume = np.random.default_rng(3).normal(0, 1, (50, 3, 40, 40)).astype(np.float32)
+    volume = volume * np.float32([[[1]], [[30]], [[900]]]) + np.float32([[[50]], [[900]], [[-1e5]]])
+    maps = normalize.fit(Image(volume, "ZCYX"), (2.0, 99.8))
+    for channel, one in enumerate(maps):
+        expected = np.percentile(volume[:, channel].astype(np.float64), (2.0, 99.8))
+        assert (one.low, one.high) == pytest.approx(expected)
+    assert len(passes) == 1
 
 
 def test_percentiles_become_zero_and_one():

@@ -22,6 +22,20 @@ class Chunked:
         return self.array[index]
 
 
+def test_a_sample_is_of_chunks_from_all_parts_of_an_image():
+    array = np.arange(64 * 12 * 12).reshape(64, 12, 12)
+    chunked = Image(Chunked(array, (4, 6, 12)), "ZYX")
+    for image, number in ((Image(array), 8), (chunked, 4)):
+        taken = list(pieces.sampled(image, 1 / 8, 100))
+        assert [corner[0] * number // 64 for _, corner in taken] == list(range(number))
+        for part, corner in taken:
+            place = tuple(slice(a, a + n) for a, n in zip(corner, part.shape, strict=True))
+            np.testing.assert_array_equal(part, array[place])
+    assert all(part.shape == (4, 6, 12) for part, _ in taken)
+    assert len(list(pieces.sampled(chunked, 1 / 8, 3))) == 3
+    assert list(pieces.sampled(chunked, 1 / 64, 3)) == []
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     data=st.data(), room=st.integers(1, 3000), view=st.sampled_from(["whole", "c", "crop", "arr"])

@@ -1,7 +1,7 @@
 """The rule that turns grey levels into the numbers a network sees: an affine map a channel.
 
 It is the same in training and in restoring, so the two cannot differ: percentiles of the whole
-image, found exactly in one or two passes over it however large it is.
+image, found exactly in a pass over it however large it is.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import numpy.typing as npt
 
 from carescope.errors import InputError
 from carescope.image import Image
-from carescope.percentiles import Counts, Levels, percentiles_of
+from carescope.percentiles import ChannelLevels, Levels
 
 Floats = npt.NDArray[np.float32]
+
+#: The percentiles that become 0 and 1 unless a recipe says otherwise.
+USUAL = (2.0, 99.8)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ class Affine:
 
 
 def fit(
-    image: Image, percentiles: tuple[float, float] = (2.0, 99.8), levels: Levels | None = None
+    image: Image,
+    percentiles: tuple[float, float] = USUAL,
+    levels: ChannelLevels | None = None,
 ) -> tuple[Affine, ...]:
     """The affine map of each channel: its two percentiles over the whole image become 0 and 1.
 
@@ -76,12 +81,10 @@ def fit(
         Those of the image, where they were counted already.
     """
     several = image.size("C") > 1
-    counted = levels or Levels.of(image)
+    counted = levels or ChannelLevels.of(image, percentiles)
     return tuple(
-        _fit(channel, percentiles, counts, f"channel {number}" if several else "the image")
-        for number, (channel, counts) in enumerate(
-            zip(channels(image), counted.counts, strict=True)
-        )
+        _fit(channel, percentiles, one, f"channel {number}" if several else "the image")
+        for number, (channel, one) in enumerate(zip(channels(image), counted.channels, strict=True))
     )
 
 
@@ -102,10 +105,10 @@ def undo(maps: Sequence[Affine], normalised: Floats) -> Floats:
     return np.stack([one.undo(part) for one, part in zip(maps, normalised, strict=True)])
 
 
-def _fit(channel: Image, percentiles: tuple[float, float], counts: Counts, name: str) -> Affine:
-    low, high = percentiles_of(channel, percentiles, counts)
+def _fit(channel: Image, percentiles: tuple[float, float], levels: Levels, name: str) -> Affine:
+    low, high = levels.percentiles(channel, percentiles)
     if not high > low:  # sparse structures: most of the image is one value
-        low, high = percentiles_of(channel, (0.0, 100.0), counts)
+        low, high = levels.percentiles(channel, (0.0, 100.0))
     try:
         return Affine(low, high)
     except InputError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -48,17 +49,55 @@ def map_pieces(
             function(part, corner)
 
 
+def sampled(
+    image: Image, share: float, most: int
+) -> Iterator[tuple[npt.NDArray[Any], tuple[int, ...]]]:
+    """Some of the planes or chunks that an image is stored in, and where they begin.
+
+    It is cut into as many parts as there will be, and each is from anywhere in its part.
+
+    Parameters
+    ----------
+    image
+        As for `map_pieces`.
+    share
+        How many of all, in (0, 1], rounded down.
+    most
+        And no more than so many.
+    """
+    starts = _starts(image, 0)
+    lengths = [len(way) for way in starts]
+    total = math.prod(lengths)
+    parts = min(int(total * share), most)
+    rng = np.random.default_rng(0)
+    for part in range(parts):
+        number = rng.integers(part * total // parts, (part + 1) * total // parts)
+        index = np.unravel_index(number, lengths)
+        corner = tuple(way[int(n)] for way, n in zip(starts, index, strict=True))
+        yield np.asarray(image.data[_place(corner, starts, image)]), corner
+
+
 def _places(image: Image) -> Iterator[tuple[slice, ...]]:
-    starts = [range(0, n, size) for n, size in zip(image.shape, _size(image), strict=True)]
+    starts = _starts(image, PIECE_BYTES)
     for corner in itertools.product(*starts):
-        yield tuple(
-            slice(first, min(first + way.step, n))
-            for first, way, n in zip(corner, starts, image.shape, strict=True)
-        )
+        yield _place(corner, starts, image)
 
 
-def _size(image: Image) -> tuple[int, ...]:
-    """The size of a piece: whole chunks, more of them along the last axes first."""
+def _starts(image: Image, most_bytes: int) -> list[range]:
+    """Where pieces begin along each axis."""
+    return [range(0, n, s) for n, s in zip(image.shape, _size(image, most_bytes), strict=True)]
+
+
+def _place(corner: tuple[int, ...], starts: Sequence[range], image: Image) -> tuple[slice, ...]:
+    """The piece that begins there."""
+    return tuple(
+        slice(first, min(first + way.step, n))
+        for first, way, n in zip(corner, starts, image.shape, strict=True)
+    )
+
+
+def _size(image: Image, most_bytes: int) -> tuple[int, ...]:
+    """The size of a piece: a chunk, or more of them along the last axes first."""
     chunk = grain(image.data)
     if chunk is None:
         if not image.axes.endswith("YX"):
@@ -69,7 +108,7 @@ def _size(image: Image) -> tuple[int, ...]:
             )
         return (*[1] * (len(image.shape) - 2), *(max(n, 1) for n in image.shape[-2:]))
     size = [max(1, min(part, n)) for part, n in zip(chunk, image.shape, strict=True)]
-    room = PIECE_BYTES // (image.dtype.itemsize * int(np.prod(size, dtype=np.int64)))
+    room = most_bytes // (image.dtype.itemsize * int(np.prod(size, dtype=np.int64)))
     for axis in reversed(range(len(size))):
         times = max(1, min(room, -(-image.shape[axis] // size[axis])))
         size[axis] *= times

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from carescope.errors import UsageError
+from carescope.normalize import USUAL
 
 Network = Literal["auto", "care", "isonet1", "isonet2"]
 
@@ -43,7 +44,7 @@ class Recipe(BaseModel):
     minutes: float | None = Field(None, gt=0, le=60 * 24 * 30)
     steps: int | None = Field(None, ge=1)
     steps_per_epoch: int = Field(100, ge=1)
-    percentiles: tuple[float, float] = (2.0, 99.8)
+    percentiles: tuple[float, float] = USUAL
     validation_fraction: float = Field(0.1, gt=0, lt=0.5)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = Field(0, ge=0, lt=2**32)

@@ -4,7 +4,7 @@ import pytest
 
 from carescope.errors import InputError
 from carescope.jobs.denoise import match
-from carescope.jobs.inputs import find_images, several
+from carescope.jobs.finding import find_images, several
 
 
 @pytest.fixture

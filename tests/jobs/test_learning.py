@@ -6,7 +6,8 @@ import pytest
 from carescope import Image, Recipe, model, phantoms, predict, train
 from carescope.errors import InputError, OutputError, UsageError
 from carescope.jobs.blind import found_psf
-from carescope.jobs.inputs import Optics, find_images
+from carescope.jobs.finding import find_images
+from carescope.jobs.inputs import Optics
 from carescope.jobs.learning import learn
 from carescope.jobs.passes import Shared
 from carescope.physics import blur

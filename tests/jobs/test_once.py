@@ -57,7 +57,8 @@ def test_the_second_time_nothing_is_read_and_all_is_as_the_first_time(file, pass
     image = read.open(file)
     dark = check.filled(image)
     first = once.scan(image), once.fit(dark, PERCENTILES)
-    # Integers take one pass for all. The lower bits of floats take another, and filled ones too.
+    # Integers take one pass for all. Floats are other ones when they are filled, and in so few
+    # planes there is no sample to say where percentiles may be.
     assert passes == (["check"] if dtype == "u2" else ["check", "check", "percentiles"])
     assert first == (check.scan(image), normalize.fit(dark, PERCENTILES))
     passes.clear()
@@ -69,6 +70,16 @@ def test_the_second_time_nothing_is_read_and_all_is_as_the_first_time(file, pass
     # Other questions; but integers have nothing that could be filled.
     assert passes == ([] if dtype == "u2" else ["percentiles", "check", "percentiles"])
     assert other == normalize.fit(dark, (1.0, 99.0))
+
+
+def test_floats_take_one_pass_for_the_percentiles_that_are_named(file, passes):
+    values = np.random.default_rng(0).gamma(2, 100, (160, 200, 200)).astype("f4")
+    cs.save(file, Image(values), overwrite=True)
+    seen = once.scan(read.open(file), (5.0, 90.0))
+    [found] = once.fit(read.open(file), (5.0, 90.0))
+    assert passes == ["check"]
+    assert seen == check.scan(Image(values))
+    assert (found.low, found.high) == pytest.approx(np.percentile(values, (5, 90)))
 
 
 def test_the_levels_of_each_channel_are_counted_by_the_one_pass(file, passes):

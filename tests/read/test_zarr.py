@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import carescope as cs
 from carescope import Image, normalize, read
 from carescope.errors import InputError
-from carescope.jobs.inputs import find_images, open_image
+from carescope.jobs.finding import find_images
+from carescope.jobs.inputs import open_image
 from carescope.read.check import scan
 
 MICROMETERS = {"z": "micrometer", "y": "micrometer", "x": "micrometer"}

@@ -72,7 +72,7 @@ def evaluate(given: dict[str, Any]) -> None:
     """NRMSE, SSIM and PSNR of a restoration, or SEG of its objects, as the papers define them."""
     from carescope.app.progress import Watch
     from carescope.jobs.compare import SCORES, compare_methods
-    from carescope.jobs.inputs import several
+    from carescope.jobs.finding import several
 
     _check(given)
     if given["widefield"]:

@@ -99,7 +99,7 @@ def isotropic(given: dict[str, Any]) -> None:
 def train_isotropic(given: dict[str, Any]) -> None:
     """Learn to restore stacks of one kind; the same command again resumes a run cut short."""
     from carescope.app.progress import Watch
-    from carescope.jobs.inputs import find_images
+    from carescope.jobs.finding import find_images
     from carescope.jobs.learning import check_learnt, learn
     from carescope.train import distributed
 

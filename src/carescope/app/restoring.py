@@ -99,7 +99,7 @@ def restore(given: dict[str, Any]) -> None:
     from carescope.app.progress import Watch
     from carescope.files.resident import share_heaps
     from carescope.jobs.batch import restore_files
-    from carescope.jobs.inputs import find_images
+    from carescope.jobs.finding import find_images
     from carescope.jobs.outputs import outputs
     from carescope.jobs.restore import check_spread
     from carescope.model import load

@@ -14,7 +14,7 @@ from carescope.axes import describe_shape
 from carescope.errors import InputError
 from carescope.files.hashes import sha256
 from carescope.image import Image
-from carescope.jobs.inputs import find_images, several
+from carescope.jobs.finding import find_images, several
 from carescope.jobs.outputs import BESIDE
 
 Real = npt.NDArray[Any]

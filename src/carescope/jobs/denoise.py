@@ -10,8 +10,8 @@ from carescope import pairs
 from carescope.errors import InputError
 from carescope.image import Image
 from carescope.jobs.familiar import fingerprint_of
+from carescope.jobs.finding import find_images, several
 from carescope.jobs.identity import glance
-from carescope.jobs.inputs import find_images, several
 from carescope.jobs.members import check_kept, learn_members, starts
 from carescope.jobs.passes import Shared, Watch
 from carescope.model import Ensemble, Model

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from glob import glob
 from pathlib import Path
-from re import findall
 
 from carescope import read
 from carescope.axes import describe_shape
@@ -14,82 +12,10 @@ from carescope.errors import InputError, UsageError
 from carescope.grid import Grid
 from carescope.image import Image, VoxelSize
 from carescope.jobs import once
+from carescope.normalize import USUAL
 from carescope.physics.microscope import Microscope
 from carescope.physics.psf import KINDS, PSF, measured, named
 from carescope.read.check import filled, refuse_unfit
-
-
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The images that paths name: themselves, those in a folder, or what a pattern matches.
-
-    The folder of an OME-Zarr is an image itself.
-
-    Each is named once; those of a folder or pattern in the order in which people count: t2, t10.
-
-    Parameters
-    ----------
-    paths
-        Files, folders, or patterns with ``*``, ``?``, ``[...]`` or, for folders within folders,
-        ``**``. A file that is there is no pattern, whatever it is called.
-
-    Raises
-    ------
-    InputError
-        A folder holds no image, or a pattern matches nothing.
-    """
-    once: dict[Path, Path] = {}
-    for path in paths:
-        matched = _matched(path) if _is_pattern(path) else [path]
-        for each in matched:
-            for found in _inside(each) if _is_folder(each) else [each]:
-                once.setdefault(found.resolve(), found)
-    return list(once.values())
-
-
-def several(path: Path) -> bool:
-    """Whether a path stands for the images in a folder, or for what it matches."""
-    return _is_folder(path) or _is_pattern(path)
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not read.is_image_folder(path)
-
-
-def _is_pattern(path: Path) -> bool:
-    return not set("*?[").isdisjoint(str(path)) and not path.exists()
-
-
-def _matched(pattern: Path) -> list[Path]:
-    """All that a pattern stands for, for shells that do not see to it."""
-    found = [Path(path) for path in glob(str(pattern), recursive=True)]
-    if not found:
-        raise InputError(
-            "no file or folder is called like this",
-            where=pattern,
-            remedy="Correct the pattern, or give files or the folder they lie in",
-        )
-    return sorted(found, key=_counted)
-
-
-def _inside(folder: Path) -> list[Path]:
-    """The TIFFs and OME-Zarr images in a folder."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() in (".tif", ".tiff", ".zarr")]
-    found = [p for p in found if not p.name.startswith(".")]
-    if not found:
-        raise InputError(
-            "holds no .tif or .tiff file and no .zarr",
-            where=folder,
-            remedy="Give image files, or the folder they lie in",
-        )
-    return sorted(found, key=_counted)
-
-
-def _counted(path: Path) -> list[tuple[list[tuple[str, int]], str]]:
-    """What puts paths into the order in which people count."""
-    return [
-        ([(text, int(digits or -1)) for text, digits in findall(r"(\D*)(\d*)", part.lower())], part)
-        for part in path.parts
-    ]
 
 
 def open_image(
@@ -164,9 +90,15 @@ def open_unseen(
 
 
 def look_over(
-    image: Image, path: str | Path, *, fill_nonfinite: bool = False
+    image: Image,
+    path: str | Path,
+    *,
+    fill_nonfinite: bool = False,
+    percentiles: tuple[float, float] = USUAL,
 ) -> tuple[Image, list[str], float | None]:
     """Look at every pixel of an image that was opened, at those of a large file once for all.
+
+    `percentiles` will be asked for.
 
     Returns
     -------
@@ -175,7 +107,7 @@ def look_over(
     fill
         What non-finite pixels were taken as; None where there are none.
     """
-    seen = once.scan(image)
+    seen = once.scan(image, percentiles)
     refuse_unfit(seen, image, fill_nonfinite=fill_nonfinite)
     gaps = read.gaps_of(path)
     warnings = [gaps] if gaps else []

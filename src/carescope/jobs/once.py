@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import carescope
 from carescope import normalize
+from carescope.errors import InputError
 from carescope.files.cache import recall, remember
 from carescope.image import Image
 from carescope.jobs.identity import of_file
 from carescope.normalize import Affine
-from carescope.percentiles import Levels
+from carescope.percentiles import ChannelLevels, Levels
 from carescope.read import check
 
 #: Pixels from which a pass is worth remembering: a second or so of reading.
@@ -23,33 +25,44 @@ WORTH = 1e8
 _SUBJECT = "images"
 
 
-def scan(image: Image) -> check.Statistics:
-    """As `carescope.read.check.scan`."""
+def scan(image: Image, percentiles: tuple[float, float] = normalize.USUAL) -> check.Statistics:
+    """As `carescope.read.check.scan`; `fit` needs no other pass for these percentiles."""
     if not (state := _state(image)):
         return check.scan(image)
-    return check.Statistics(**_looked(image, state)["statistics"])
+    return check.Statistics(**_looked(image, state, percentiles)["statistics"])
 
 
 def fit(image: Image, percentiles: tuple[float, float]) -> tuple[Affine, ...]:
     """As `carescope.normalize.fit`, from the levels that `scan` has counted."""
     if not (state := _state(image)):
         return normalize.fit(image, percentiles)
+    counted = _looked(image, state, percentiles)["levels"]
+    levels = ChannelLevels(image)
+    levels.channels = [Levels.of_lists(one, image.dtype) for one in counted]
+    return _fitted(image, state, percentiles, levels)
 
+
+def _fitted(
+    image: Image, state: str, percentiles: tuple[float, float], levels: ChannelLevels
+) -> tuple[Affine, ...]:
     def find() -> dict[str, Any]:
-        levels = Levels.of_lists(_looked(image, state)["levels"], image)
         return {"maps": [asdict(one) for one in normalize.fit(image, percentiles, levels)]}
 
     found = _once(image, state, f"percentiles {percentiles}", find)
     return tuple(Affine(**one) for one in found["maps"])
 
 
-def _looked(image: Image, state: str) -> dict[str, Any]:
-    """Statistics and levels, found in one pass."""
+def _looked(image: Image, state: str, percentiles: tuple[float, float]) -> dict[str, Any]:
+    """Statistics and levels, found in one pass, and the percentiles while lower bits are known."""
 
     def find() -> dict[str, Any]:
-        levels = Levels(image)
+        levels = ChannelLevels(image, percentiles)
         statistics = check.scan(image, levels.add)
-        return {"statistics": asdict(statistics), "levels": levels.as_lists()}
+        if not statistics.nonfinite:
+            with suppress(InputError):  # of a constant channel, for whoever asks for the maps
+                _fitted(image, state, percentiles, levels)
+        counted = [one.as_lists() for one in levels.channels]
+        return {"statistics": asdict(statistics), "levels": counted}
 
     return _once(image, state, "statistics and levels", find)
 

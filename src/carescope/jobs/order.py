@@ -77,7 +77,12 @@ class Order:
             For `fill`, so that others need not look again.
         """
         image = self._opened(model)
-        image, warnings, fill = look_over(image, self.stack, fill_nonfinite=self.fill_nonfinite)
+        image, warnings, fill = look_over(
+            image,
+            self.stack,
+            fill_nonfinite=self.fill_nonfinite,
+            percentiles=model.recipe.percentiles,
+        )
         stack, left_out = averaged(image, self.average)
         return stack, [*warnings, *left_out], fill
 

@@ -10,7 +10,7 @@ from carescope.errors import InputError, UsageError
 from carescope.grid import unrounded
 from carescope.image import Image, VoxelSize
 from carescope.jobs.denoise import Matched, match, open_pairs
-from carescope.jobs.inputs import find_images
+from carescope.jobs.finding import find_images
 from carescope.pairs.planes import coarser
 
 #: Opens one file under a voxel size, or its own; gives the image and warnings.
