@@ -1,12 +1,14 @@
 """Several processes on the command line: what is asked for, refused, and told."""
 
 import json
+import socket
 
 import numpy as np
 import pytest
 
 import carescope as cs
 from carescope import Image, Recipe, model, net, read
+from carescope.jobs import cluster
 from carescope.predict import memory
 from carescope.task import Task
 
@@ -44,6 +46,16 @@ def test_a_tiff_is_refused(refused, given, tmp_path, options):
 )
 def test_what_cannot_be_is_refused(refused, given, tmp_path, options, says):
     assert says in refused(2, "restore", *given, "--out", tmp_path / "o.zarr", *options)
+
+
+def test_a_dask_scheduler_that_does_not_answer_is_named(refused, given, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "_ANSWERS_WITHIN_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        said = refused(2, "restore", *given, "--out", tmp_path / "o.zarr", "--dask", place)
+    assert f"no Dask scheduler answers at {place}" in said
+    assert [path.name for path in tmp_path.iterdir() if "o.zarr" in path.name] == []
 
 
 def test_one_image_at_a_time(refused, given, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections import deque
@@ -18,6 +19,8 @@ from carescope.jobs.worker import do_one
 
 #: So many pieces are handed out for each thread of the cluster, so that none waits for the next.
 AHEAD = 3
+#: A scheduler that is there answers within so many seconds.
+_ANSWERS_WITHIN_S = 10.0
 _REMEDY = "Give the address that the scheduler prints, such as tcp://node1:8786, or local"
 
 
@@ -75,8 +78,10 @@ class Cluster:
                 remedy="Name it in Dask's configuration, under distributed.comm.tls",
             )
         try:
+            if self._address != "local":
+                asyncio.run(asyncio.wait_for(_greet(place, secured), _ANSWERS_WITHIN_S))
             self._client = self._stack.enter_context(dask.Client(place, set_as_default=False))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TimeoutError) as error:
             raise UsageError(
                 f"no Dask scheduler answers at {self._address}",
                 where="--dask",
@@ -133,6 +138,15 @@ class Cluster:
             if waiting:
                 with _losing(waiting[0]):
                     at_work.update(ask())
+
+
+async def _greet(address: str, secured: dict[str, Any]) -> None:
+    """Connect to a scheduler, and leave: Dask's client waits for ever for what is none."""
+    from distributed import core
+
+    dask: Any = core  # it has no types
+    comm = await dask.connect(address, timeout=_ANSWERS_WITHIN_S, **secured)
+    await comm.close()
 
 
 @contextmanager
