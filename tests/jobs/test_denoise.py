@@ -7,6 +7,7 @@ from carescope import Image, Recipe, metrics, model, phantoms, predict, read
 from carescope.errors import InputError, OutputError, UsageError
 from carescope.jobs import denoise as job
 from carescope.jobs.passes import Shared
+from carescope.jobs.registered import interchanged, registered
 from carescope.write import tiff
 
 QUICK = {"batch_size": 4, "patch_px": 64, "steps_per_epoch": 20, "precision": "float32"}
@@ -185,15 +186,15 @@ def test_a_folder_that_is_not_there_is_named_alone(tmp_path):
 def test_shifted_and_swapped_pairs_are_pointed_out_and_moved_back(planes):
     low, high = planes[0]
     moved = Image(np.roll(high.array(), (5, -9), (0, 1)), "YX", source="high/00.tif")
-    kept, (said,) = job.registered([(low, moved), planes[1]])
+    kept, (said,) = registered([(low, moved), planes[1]])
     assert "00.tif by 0, 5, -9; --register moves such back" in said
     assert kept[0][1] is moved
-    ((one, two), _), (said,) = job.registered([(low, moved), planes[1]], correct=True)
+    ((one, two), _), (said,) = registered([(low, moved), planes[1]], correct=True)
     assert "were moved back" in said
     np.testing.assert_array_equal(two.array(), high.array()[: 128 - 5, 9:])
     assert one.shape == two.shape
     other = Image(np.random.default_rng(0).normal(size=(128, 128)), "YX", source="high/00.tif")
-    _, (said,) = job.registered([(low, other)])
+    _, (said,) = registered([(low, other)])
     assert "same scene: 00.tif. Were files swapped?" in said
 
 
@@ -205,7 +206,16 @@ def test_what_is_shifted_differently_within_a_pair_is_pointed_out_and_left(plane
         (Image(np.stack(low), f"{axis}YX", source="low/a.tif"), Image(np.stack(to), f"{axis}YX"))
         for to in (high, drifting)
     )
-    assert job.registered([still])[1] == []
-    (kept,), (said,) = job.registered([drifted], correct=True)
+    assert registered([still])[1] == []
+    (kept,), (said,) = registered([drifted], correct=True)
     assert f"; {part} by 0, 6, 0)" in said
     assert kept is drifted
+
+
+def test_targets_that_are_noisier_than_inputs_and_equal_ones_are_pointed_out(planes):
+    assert interchanged(planes) == []
+    (said,) = interchanged([(high, low) for low, high in planes[:7]])
+    assert "input with noise: 00.tif; 01.tif; 02.tif; 03.tif; 04.tif and 2 more." in said
+    assert "Were --low and --high given in each other's place?" in said
+    (said,) = interchanged([(planes[0][1], planes[0][1]), *planes[1:3]])
+    assert "the same image: 00.tif. From these nothing is learnt" in said

@@ -100,12 +100,15 @@ def _learn(
     """Look whether pairs lie on one another, train on them, and say what came of it."""
     from carescope.app.progress import Watch
     from carescope.jobs import denoise as job
+    from carescope.jobs.registered import interchanged, registered
     from carescope.train import distributed
 
     main = distributed.is_main()
     moved: list[str] = []
     if kind != "project":  # a stack and its surface cannot be laid on one another
-        images, moved = job.registered(images, correct=given["register"], factor=factor)
+        images, moved = registered(images, correct=given["register"], factor=factor)
+    if kind == "denoise":
+        moved = [*interchanged(images), *moved]
     with Watch(quiet=given["as_json"] or not main) as watch:
         for warning in [*warnings, *moved]:
             watch.say(f"warning: {warning}")

@@ -41,6 +41,7 @@ def trust(given: dict[str, Any]) -> None:
     from carescope.app.progress import Watch
     from carescope.errors import ModelError
     from carescope.jobs import denoise as pairs
+    from carescope.jobs.registered import interchanged, registered
     from carescope.jobs.trust import calibrate
     from carescope.model import load
 
@@ -58,8 +59,8 @@ def trust(given: dict[str, Any]) -> None:
 
     images, warnings = pairs.open_pairs(matched, open_one, task.kind, lambda _: task.factor)
     if task.kind == "denoise":
-        images, moved = pairs.registered(images, correct=given["register"])
-        warnings += moved
+        images, moved = registered(images, correct=given["register"])
+        warnings += [*interchanged(images), *moved]
     page = given["report"] or given["model"] / "trust.html"
     with Watch(quiet=given["as_json"]) as watch:
         found = calibrate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,16 +14,12 @@ from carescope.jobs.finding import find_images, several
 from carescope.jobs.identity import glance
 from carescope.jobs.members import check_kept, learn_members, starts
 from carescope.jobs.passes import Shared, Watch
+from carescope.jobs.registered import MOST_TOLD, some
 from carescope.model import Ensemble, Model
 from carescope.pairs import AcquiredPairs
-from carescope.pairs.registration import Shift, aligned, shift_between, shifts_within
 from carescope.recipe import Recipe
 from carescope.task import Kind
 
-#: Of many files with the same to be said, so many are named.
-MOST_TOLD = 5
-#: Parts of an image whose shifts differ by no more lie in one place: noise can move them so far.
-SAME_SHIFT_PX = 1
 #: What CARE's paper and its package train with; a minute of it is a minute of a GPU.
 PAPER = {
     "network": "care",
@@ -95,7 +91,7 @@ def _by_name(place: Path) -> dict[str, Path]:
     ]
     if twins:
         raise InputError(
-            f"files are matched by name, and some have the same: {_some(twins)}",
+            f"files are matched by name, and some have the same: {some(twins)}",
             where=place,
             remedy="Keep one of each name there; a.tif and a.ome.tif are both a",
         )
@@ -190,78 +186,9 @@ def _odd_pixels(images: Sequence[tuple[Image, Image]]) -> list[str]:
     if not odd:
         return []
     return [
-        f"Pixel sizes differ: {_some(odd)}. A network learns structures by their size in pixels: "
+        f"Pixel sizes differ: {some(odd)}. A network learns structures by their size in pixels: "
         "correct what the files say, or train a model for each size."
     ]
-
-
-def registered(
-    images: Sequence[tuple[Image, Image]], *, correct: bool = False, factor: float = 1.0
-) -> tuple[list[tuple[Image, Image]], list[str]]:
-    """Look whether both images of each pair show the same scene in the same place.
-
-    Parameters
-    ----------
-    images
-        Pairs (low, high).
-    correct
-        Crop shifted pairs to what they have in common; where false they are only pointed out.
-    factor
-        Planes of the second of a pair per plane of the first.
-
-    Returns
-    -------
-    images, warnings
-        The pairs, and a sentence each for those that are shifted, whose frames or channels are
-        shifted differently, and that show different scenes.
-    """
-    kept, moved, apart, strange = [], [], [], []
-    for pair in images:
-        shift = shift_between(*pair, factor)
-        name = Path(pair[0].source or "array").name
-        if not shift.same:
-            strange.append(name)
-        elif inner := _unlike(shift, shifts_within(*pair, factor)):
-            apart.append(f"{name} ({'; '.join(inner)})")
-        elif any(shift.pixels):
-            moved.append(f"{name} by {', '.join(map(str, shift.pixels))}")
-            pair = aligned(*pair, shift.pixels, factor) if correct else pair
-        kept.append(pair)
-    warnings = []
-    if moved:
-        done = "they were moved back" if correct else "--register moves such back"
-        warnings.append(
-            f"Targets lie shifted by whole pixels (z, y, x), or show another scene where that is "
-            f"much: {_some(moved)}; {done}."
-        )
-    if apart:
-        warnings.append(
-            "Frames or channels of targets lie shifted by different pixels (z, y, x), so that they "
-            f"cannot be moved back as one: {_some(apart)}. Register them one by one first."
-        )
-    if strange:
-        warnings.append(
-            f"Input and target do not seem to show the same scene: {_some(strange)}. Were files "
-            "swapped?"
-        )
-    return kept, warnings
-
-
-def _unlike(whole: Shift, parts: Mapping[str, Shift]) -> list[str]:
-    """How the parts of an image are displaced, where one is otherwise than all of it."""
-    apart = (
-        max(abs(p - q) for p, q in zip(shift.pixels, whole.pixels, strict=True))
-        for shift in parts.values()
-    )
-    if max(apart, default=0) <= SAME_SHIFT_PX:
-        return []
-    return [f"{name} by {', '.join(map(str, shift.pixels))}" for name, shift in parts.items()]
-
-
-def _some(names: Sequence[str]) -> str:
-    """A few names, and how many more there are."""
-    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
-    return "; ".join(names[:MOST_TOLD]) + more
 
 
 def learn_pairs(
