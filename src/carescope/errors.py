@@ -6,7 +6,9 @@ message and ends with the class's exit code. Nothing else reaches the user.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 
 class CarescopeError(Exception):
@@ -30,6 +32,18 @@ class CarescopeError(Exception):
         self.remedy = remedy
         message = f"{self.where}: {what}." if self.where else f"{what}."
         super().__init__(f"{message} {remedy}." if remedy else message)
+
+
+ErrorT = TypeVar("ErrorT", bound=CarescopeError)
+
+
+def together(errors: Sequence[ErrorT]) -> ErrorT:
+    """One error for all that is wrong, of the class of the first one."""
+    if len(errors) == 1:
+        return errors[0]
+    said = [f"{error.where}: {error.what}" if error.where else error.what for error in errors]
+    remedies = dict.fromkeys(error.remedy for error in errors)
+    return type(errors[0])("; ".join(said), remedy=". ".join(remedies))
 
 
 class UsageError(CarescopeError):

@@ -59,6 +59,19 @@ def test_other_images_are_pointed_out_and_with_strict_refused(learnt, fields, tm
     assert not (tmp_path / "a.tif").exists()
 
 
+def test_all_files_that_are_refused_are_named(learnt, fields, tmp_path):
+    draw = np.random.default_rng(1)
+    noise = [Image(draw.poisson(10, (192, 192)), "YX", source=f"noise{n}.tif") for n in (1, 2)]
+    targets = [tmp_path / f"{n}.tif" for n in range(3)]
+    with pytest.raises(NotTrustedError) as refused:
+        restore_files(learnt, [noise[0], fields[10][0], noise[1]], targets, strict=True)
+    said = str(refused.value)
+    assert "noise1.tif: is unlike" in said
+    assert "; noise2.tif: is unlike" in said
+    assert said.count("is unlike") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("at", [0, 2])
 def test_a_film_is_judged_at_its_ends_too(learnt, fields, tmp_path, at):
     frames = [low.array() for low, _ in (fields[10], fields[11], fields[10])]
@@ -89,11 +102,15 @@ def test_a_model_of_films_that_bleach_knows_their_ends(fields, films):
     assert doubts(1.0, bleaching(high, 0.1))
 
 
-def test_a_model_that_knows_no_images_says_nothing(learnt, fields, tmp_path):
+def test_a_model_that_knows_no_images_says_nothing_and_trusts_none(learnt, fields, tmp_path):
     strange = Image(np.random.default_rng(1).poisson(10, (192, 192)), "YX")
     facts = {k: v for k, v in learnt.facts.items() if k != "fingerprint"}
     unknowing = model.Model(learnt.network, learnt.architecture, learnt.recipe, learnt.task, facts)
-    assert job.restore_file(unknowing, strange, tmp_path / "o.tif", strict=True).warnings == []
+    assert job.restore_file(unknowing, strange, tmp_path / "o.tif").warnings == []
+    for image in (strange, fields[10][0]):
+        with pytest.raises(NotTrustedError, match=r"holds no fingerprint\. Restore without --str"):
+            job.restore_file(unknowing, image, tmp_path / "p.tif", strict=True)
+    assert not (tmp_path / "p.tif").exists()
 
 
 def test_isotropic_models_know_their_stack_through_both_passes(stack, one_thread, tmp_path):

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from carescope import predict, read
+from carescope.errors import NotTrustedError, together
 from carescope.files.folder import make
 from carescope.image import Image
 from carescope.jobs import resumed
 from carescope.jobs.familiar import check_familiar
-from carescope.jobs.hand import Hands
+from carescope.jobs.hand import Hands, Maps
 from carescope.jobs.identity import of_file
 from carescope.jobs.outputs import beside
 from carescope.jobs.restore import Written, restore_file
@@ -57,10 +58,9 @@ def restore_files(
     prepared = []
     for stack, target in zip(stacks, targets, strict=True):
         work = planned(model, stack, target, {}, dtype, force=force)
-        maps = resumed.maps_of(work)
-        # Otherwise each is looked at when its turn comes.
-        known = check_familiar(model, stack, maps, strict=True) if strict else None
-        prepared.append((stack, target, maps, known))
+        prepared.append((stack, target, resumed.maps_of(work)))
+    if strict:  # otherwise each is looked at when its turn comes
+        _check_all(model, [(stack, maps) for stack, _, maps in prepared])
     done: list[Written] = []
 
     def tell(share: float) -> None:
@@ -68,7 +68,7 @@ def restore_files(
             watch((len(done) + share) / len(stacks))
 
     with series.underway() if series else nullcontext():
-        for stack, target, maps, known in prepared:
+        for stack, target, maps in prepared:
             make(target.parent)
             restore = partial(
                 restore_file,
@@ -81,7 +81,7 @@ def restore_files(
                 force=force,
                 strict=strict,
                 maps=maps,
-                known=known,
+                known=[] if strict else None,
                 engine=engine,
                 memory_bytes=memory_bytes,
                 hands=hands,
@@ -93,6 +93,18 @@ def restore_files(
             done.append(_once(series, stack, target, extra, axes, restore, overwrite=overwrite))
             tell(0)
     return done
+
+
+def _check_all(model: Model | Ensemble, stacks: Sequence[tuple[Image, Maps]]) -> None:
+    """Refuse stacks unlike the training images, naming all of them at once."""
+    odd = []
+    for stack, maps in stacks:
+        try:
+            check_familiar(model, stack, maps, strict=True)
+        except NotTrustedError as error:
+            odd.append(error)
+    if odd:
+        raise together(odd)
 
 
 def _once(

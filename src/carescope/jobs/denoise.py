@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carescope import pairs
-from carescope.errors import InputError
+from carescope.errors import InputError, together
 from carescope.image import Image
 from carescope.jobs.familiar import fingerprint_of
 from carescope.jobs.finding import find_images, several
@@ -155,22 +155,13 @@ def open_pairs(
         except InputError as error:
             wrong.append(error)
     if wrong:
-        raise _together(wrong)
+        raise together(wrong)
     if kind != "upsample":  # of which pixel sizes that differ are refused
         warnings += _odd_pixels(images)
     if len(warnings) > MOST_TOLD:
         left = len(warnings) - MOST_TOLD
         warnings[MOST_TOLD:] = [f"And {left} such warnings more; carescope check tells all."]
     return images, warnings
-
-
-def _together(errors: Sequence[InputError]) -> InputError:
-    """One refusal for all that is wrong."""
-    if len(errors) == 1:
-        return errors[0]
-    said = [f"{error.where}: {error.what}" if error.where else error.what for error in errors]
-    remedies = dict.fromkeys(error.remedy for error in errors)
-    return InputError("; ".join(said), remedy=". ".join(remedies))
 
 
 def _odd_pixels(images: Sequence[tuple[Image, Image]]) -> list[str]:

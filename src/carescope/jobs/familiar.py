@@ -112,8 +112,16 @@ def check_familiar(
     Raises
     ------
     NotTrustedError
-        The image is unlike the training images, and `strict` is true.
+        `strict` is true, and the image is unlike the training images or the model knows none.
     """
+    if strict and "fingerprint" not in model.facts:
+        raise NotTrustedError(
+            "cannot be compared with the images that the model was trained on, of which it holds "
+            "no fingerprint",
+            where=image.source,
+            remedy="Restore without --strict and look at the result; models that were imported, or "
+            "trained on very small images, have none",
+        )
     reasons = unlike(model, image, maps)
     if not reasons:
         return []
