@@ -57,13 +57,23 @@ def test_pairs_that_judge_are_looked_at_as_those_that_train(carescope, folders, 
         (tmp_path / "moved").mkdir(exist_ok=True)
         moved = replace(high, data=np.roll(high.array(), (3, 5), (-2, -1)))
         tiff.save(tmp_path / "moved" / f"{number}.ome.tif", moved)
-    assert "shifted" not in carescope("trust", model, *pairs).err
-    ended = carescope("trust", model, *pairs[:3], tmp_path / "moved", "--overwrite")
+    refused = carescope("trust", model, *pairs)
+    assert refused.code == 3
+    assert "shifted" not in refused.err
+    assert "the model was trained on them" in refused.err
+    trust = ("trust", model, *pairs[:3], tmp_path / "moved", "--force")
+    assert "laplace scales, not calibrated" in carescope("info", model).out
+    ended = carescope(*trust)
     assert ended.code == 0, ended.err
+    assert "scales, calibrated with 3 images: times " in carescope("info", model).out
+    restored = carescope("restore", model, folders / "low", "--out", tmp_path / "o", "--spread")
+    assert restored.code == 0, restored.err
+    told = read.provenance_of(tmp_path / "o" / "0_scale.ome.tif")["values"]
+    assert "in grey levels, calibrated with 3 images: times " in told
     assert "Targets lie shifted by whole pixels (z, y, x)" in ended.err
     assert "--register moves such back" in ended.err
-    again = (*pairs[:3], tmp_path / "moved", "--overwrite", "--register")
-    assert "they were moved back" in carescope("trust", model, *again).err
+    assert carescope(*trust, "--register", "--report", tmp_path / "t.html").code == 5
+    assert "they were moved back" in carescope(*trust, "--overwrite", "--register").err
 
 
 def test_pooled_conditions_and_refusals_in_json(carescope, folders, tmp_path):

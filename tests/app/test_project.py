@@ -44,7 +44,7 @@ def test_train_and_restore(carescope, sheets, tmp_path):
     height = read.open(row["height"]).array()
     assert 0 <= height.min() < height.max() <= stack.size("Z") - 1
     held = ("--low", sheets / "image", "--high", sheets / "surface")
-    ended = carescope("trust", model, *held, "--json")
+    ended = carescope("trust", model, *held, "--force", "--json")
     assert ended.code == 0, ended.err
     assert 0 < json.loads(ended.out)["channels"][0]["calibrated_error"] < 0.5
     zarr = carescope("restore", model, first, "--out", tmp_path / "o.zarr", "--height")

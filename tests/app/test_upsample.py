@@ -53,7 +53,7 @@ def test_train_and_restore(carescope, folders, tmp_path):
         restored = read.open(out / name)
         assert restored.shape == (17, 48, 64)
         assert restored.voxel() == pytest.approx((0.2, 0.2, 0.2))
-    ended = carescope("trust", model, "--low", low, "--high", high, "--json")
+    ended = carescope("trust", model, "--low", low, "--high", high, "--force", "--json")
     assert ended.code == 0, ended.err
     assert 0 < json.loads(ended.out)["channels"][0]["calibrated_error"] < 0.5
     coarse = save(tmp_path / "c.tif", read.open(low / "a.tif").array(), (1.6, 0.2, 0.2))

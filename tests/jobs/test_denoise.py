@@ -7,7 +7,7 @@ from carescope import Image, Recipe, metrics, model, phantoms, predict, read
 from carescope.errors import InputError, OutputError, UsageError
 from carescope.jobs import denoise as job
 from carescope.jobs.passes import Shared
-from carescope.jobs.registered import interchanged, registered
+from carescope.jobs.registered import registered
 from carescope.write import tiff
 
 QUICK = {"batch_size": 4, "patch_px": 64, "steps_per_epoch": 20, "precision": "float32"}
@@ -163,6 +163,13 @@ def test_pixel_sizes_that_differ_are_told(planes, tmp_path):
             tiff.save(folder / f"{number}.tif", Image(grey, "YX", (1, size, size)))
     _, (said,) = job.open_pairs(job.match([lows], highs), open_one)
     assert "1.tif has pixels of 0.1 um, its target of 0.4 um; 2.tif has pixels" in said
+    # However much there is to be said of single files.
+    _, told = job.open_pairs(
+        job.match([lows], highs), lambda path: (read.open(path), ["saturated"])
+    )
+    assert told[0] == said
+    assert told[1:3] == [f"{lows / '0.tif'}: saturated", f"{highs / '0.tif'}: saturated"]
+    assert "And 1 such warnings more" in told[-1]
     assert "2.tif has pixels of 0.2 um, the first input of 0.1 um" in said
     assert "0.tif" not in said
 
@@ -186,15 +193,16 @@ def test_a_folder_that_is_not_there_is_named_alone(tmp_path):
 def test_shifted_and_swapped_pairs_are_pointed_out_and_moved_back(planes):
     low, high = planes[0]
     moved = Image(np.roll(high.array(), (5, -9), (0, 1)), "YX", source="high/00.tif")
-    kept, (said,) = registered([(low, moved), planes[1]])
+    kept, _, (said,) = registered([(low, moved), planes[1]])
     assert "00.tif by 0, 5, -9; --register moves such back" in said
     assert kept[0][1] is moved
-    ((one, two), _), (said,) = registered([(low, moved), planes[1]], correct=True)
+    ((one, two), _), (said,), doubts = registered([(low, moved), planes[1]], correct=True)
+    assert doubts == []
     assert "were moved back" in said
     np.testing.assert_array_equal(two.array(), high.array()[: 128 - 5, 9:])
     assert one.shape == two.shape
     other = Image(np.random.default_rng(0).normal(size=(128, 128)), "YX", source="high/00.tif")
-    _, (said,) = registered([(low, other)])
+    _, _, (said,) = registered([(low, other)])
     assert "same scene: 00.tif. Were files swapped?" in said
 
 
@@ -206,16 +214,21 @@ def test_what_is_shifted_differently_within_a_pair_is_pointed_out_and_left(plane
         (Image(np.stack(low), f"{axis}YX", source="low/a.tif"), Image(np.stack(to), f"{axis}YX"))
         for to in (high, drifting)
     )
-    assert registered([still])[1] == []
-    (kept,), (said,) = registered([drifted], correct=True)
+    assert registered([still])[1:] == ([], [])
+    (kept,), _, (said,) = registered([drifted], correct=True)
     assert f"; {part} by 0, 6, 0)" in said
     assert kept is drifted
 
 
 def test_targets_that_are_noisier_than_inputs_and_equal_ones_are_pointed_out(planes):
-    assert interchanged(planes) == []
-    (said,) = interchanged([(high, low) for low, high in planes[:7]])
+    assert registered(planes)[1:] == ([], [])
+    _, _, (said,) = registered([(high, low) for low, high in planes[:7]])
     assert "input with noise: 00.tif; 01.tif; 02.tif; 03.tif; 04.tif and 2 more." in said
     assert "Were --low and --high given in each other's place?" in said
-    (said,) = interchanged([(planes[0][1], planes[0][1]), *planes[1:3]])
+    _, _, (said,) = registered([(planes[0][1], planes[0][1]), *planes[1:3]])
     assert "the same image: 00.tif. From these nothing is learnt" in said
+    low, high = planes[0]
+    moved = Image(np.roll(low.array(), (5, -9), (0, 1)), "YX", source="high/00.tif")
+    _, _, said = registered([(high, moved)])
+    assert ["in each other's place" in one for one in said] == [True, False]
+    assert "by 0, 5, -9" in said[1]

@@ -62,3 +62,16 @@ def test_pairs_may_be_patterns(there):
     (there / "high" / "t2.ome.tif").touch()
     with pytest.raises(InputError, match=r"same: .*t2\.tif.*, .*t2\.ome\.tif|t2\.ome\.tif, "):
         match([there / "t*.tif"], there / "high")
+
+
+def test_links_to_one_file_are_files_of_their_own(tmp_path):
+    """A target may be shared by links, which are matched by their names."""
+    for name in ("low/a.tif", "low/b.tif", "high/a.tif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "high/b.tif").symlink_to(tmp_path / "high/a.tif")
+    found = match([tmp_path / "low"], tmp_path / "high")
+    assert [high.name for _, high in found.files] == ["a.tif", "b.tif"]
+    assert found.lonely == []
+    twice = [tmp_path / "high", tmp_path / "low" / ".." / "high" / "a.tif"]
+    assert len(find_images(twice)) == 2

@@ -6,6 +6,7 @@ import torch
 
 from carescope import Ensemble, Image, Recipe, load_model, model, net, predict
 from carescope.errors import InputError, ModelError, OutputError
+from carescope.jobs import judging
 from carescope.jobs import movie as movies
 from carescope.jobs import trust as job
 from carescope.jobs.denoise import learn_pairs
@@ -173,15 +174,64 @@ def test_what_a_model_learnt_from_is_known_whatever_it_is_called(tmp_path):
         tuple(Image(i.array(), "YX", source=f"new/{n}.tif") for i in pair)
         for n, pair in enumerate(pairs)
     ]
-    (said,) = job.calibrate(tmp_path / "m", other_names, tmp_path / "t.html")["warnings"]
-    assert said.startswith("0.tif, 1.tif: the model was trained on them.")
+    with pytest.raises(InputError, match=r"wrongly: 0\.tif; 1\.tif: the model was trained on"):
+        job.calibrate(tmp_path / "m", other_names, tmp_path / "t.html")
+    assert not (tmp_path / "t.html").exists()
+    told = job.calibrate(tmp_path / "m", other_names, tmp_path / "t.html", force=True)["warnings"]
+    assert told[0].startswith("0.tif; 1.tif: the model was trained on them.")
     page = (tmp_path / "t.html").read_text()
     assert "from 2 of which the model learnt" in page
     same_names = [
         tuple(Image(i.array(), "YX", source=taught.source) for i in pair)
         for (taught, _), pair in zip(pairs[:2], pairs[2:], strict=True)
     ]
-    assert job.calibrate(tmp_path / "m", same_names, tmp_path / "u.html")["warnings"] == []
+    with pytest.raises(OutputError, match=r"calibrated already, with 0\.tif; 1\.tif; 2\.tif"):
+        job.calibrate(tmp_path / "m", same_names, tmp_path / "u.html")
+    assert load_model(tmp_path / "m").facts["calibration"]["from"][0] == "0.tif"
+    again = job.calibrate(tmp_path / "m", same_names, tmp_path / "u.html", overwrite=True)
+    assert not any("trained" in said for said in again["warnings"])
+
+
+def test_doubtful_pairs_do_not_calibrate(tmp_path):
+    pairs = held_out(lambda rng, shape: rng.laplace(0, BLUR, shape), count=2)
+    model.save(member(), tmp_path / "m")
+    with pytest.raises(InputError, match=r"wrongly: Targets lie shifted\. Give others, or --force"):
+        job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html", doubts=["Targets lie shifted."])
+    assert "calibration" not in load_model(tmp_path / "m").facts
+
+
+def test_one_image_is_judged_by_itself_and_an_imported_model_knows_none(tmp_path):
+    pairs = held_out(lambda rng, shape: rng.laplace(0, BLUR, shape), count=1)
+    model.save(member(), tmp_path / "m")
+    said = job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")["warnings"]
+    assert said == [said[0]]
+    assert said[0].startswith("One image cannot tell whether intervals")
+    page = (tmp_path / "t.html").read_text()
+    assert "judged with the factor found on it: of others it says little" in page
+    assert "no field vouches for itself" not in page
+    assert "Whether it learnt from them, the model does not say." in page
+
+
+def test_members_are_shown_where_they_differ_most_of_all_images(tmp_path, monkeypatch):
+    """Only the third image has values on which these two networks differ."""
+    pairs = held_out(lambda rng, shape: rng.laplace(0, BLUR, shape), count=4)
+    model.save(Ensemble([member(0), member(1)]), tmp_path / "m")
+    shown, page, real = [], job.trust_page, judging.predict.restore
+
+    def noting(**told):
+        shown.extend(told["members"])
+        return page(**told)
+
+    def differing(one, low):
+        found = real(one, low)
+        if found.disagreement is not None and low.source == "3.tif":
+            found.disagreement.data[40:60, 40:60] = 0.9
+        return found
+
+    monkeypatch.setattr(job, "trust_page", noting)
+    monkeypatch.setattr(judging.predict, "restore", differing)
+    job.calibrate(tmp_path / "m", pairs, tmp_path / "t.html")
+    assert {one.where for one in shown} == {"3.tif"}
 
 
 def test_a_movie_shows_samples_of_the_calibrated_distribution(tmp_path):

@@ -100,17 +100,16 @@ def _learn(
     """Look whether pairs lie on one another, train on them, and say what came of it."""
     from carescope.app.progress import Watch
     from carescope.jobs import denoise as job
-    from carescope.jobs.registered import interchanged, registered
+    from carescope.jobs.registered import registered
     from carescope.train import distributed
 
     main = distributed.is_main()
-    moved: list[str] = []
+    said = list(warnings)
     if kind != "project":  # a stack and its surface cannot be laid on one another
-        images, moved = registered(images, correct=given["register"], factor=factor)
-    if kind == "denoise":
-        moved = [*interchanged(images), *moved]
+        images, moved, doubts = registered(images, correct=given["register"], factor=factor)
+        said += [*doubts, *moved]
     with Watch(quiet=given["as_json"] or not main) as watch:
-        for warning in [*warnings, *moved]:
+        for warning in said:
             watch.say(f"warning: {warning}")
         learnt = job.learn_pairs(
             images,
@@ -127,7 +126,7 @@ def _learn(
             watch.say(f"warning: {warning}")
     kept = ("pairs", "steps", "seconds", "best_validation_loss")
     more = {"factor": factor} if kind == "upsample" else {}
-    print_learnt(given, learnt.model, kept, [*warnings, *moved, *learnt.warnings], **more)
+    print_learnt(given, learnt.model, kept, [*said, *learnt.warnings], **more)
 
 
 def _preset(given: dict[str, Any]) -> Recipe:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 MODEL: o.Group = {"model": (o.argument(Path, "The model folder."), o.REQUIRED)}
 REGISTER: o.Group = {"register": o.PAIRS["register"]}
+FORCE: o.Group = {
+    "force": (
+        o.option(bool, "Calibrate with pairs that are doubtful, or were trained on.", "--force"),
+        False,
+    )
+}
 REPORT: o.Group = {
     "report": (
         o.option(Path | None, "Where to write the report; trust.html in the model if not."),
@@ -35,13 +41,13 @@ def crop(text: str) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-@o.takes(MODEL, o.HELD_OUT, REGISTER, REPORT, o.RESULT, o.READING)
+@o.takes(MODEL, o.HELD_OUT, REGISTER, FORCE, REPORT, o.RESULT, o.READING)
 def trust(given: dict[str, Any]) -> None:
     """Hold a model's scales against truths it never saw, and keep in it how to read them."""
     from carescope.app.progress import Watch
     from carescope.errors import ModelError
     from carescope.jobs import denoise as pairs
-    from carescope.jobs.registered import interchanged, registered
+    from carescope.jobs.registered import registered
     from carescope.jobs.trust import calibrate
     from carescope.model import load
 
@@ -58,9 +64,10 @@ def trust(given: dict[str, Any]) -> None:
         return open_given(given | {"stack": path}, lambda image: None, stacks_only=False)
 
     images, warnings = pairs.open_pairs(matched, open_one, task.kind, lambda _: task.factor)
+    doubts: list[str] = []
     if task.kind == "denoise":
-        images, moved = registered(images, correct=given["register"])
-        warnings += [*interchanged(images), *moved]
+        images, moved, doubts = registered(images, correct=given["register"])
+        warnings += moved
     page = given["report"] or given["model"] / "trust.html"
     with Watch(quiet=given["as_json"]) as watch:
         found = calibrate(
@@ -68,6 +75,8 @@ def trust(given: dict[str, Any]) -> None:
             images,
             page,
             overwrite=given["overwrite"],
+            force=given["force"],
+            doubts=doubts,
             warnings=warnings,
             command=command_line(),
             watch=watch.restoring,

@@ -68,7 +68,7 @@ def _describe_model(path: Path) -> dict[str, object]:
         "network": f"{members[0].architecture['name']}, {weights:,} weights",
         **_training(facts),
         "normalisation": f"percentiles {low:g} and {high:g} of each channel become 0 and 1",
-        "spread": f"{model.spread} scales" if model.spread else "none",
+        "spread": _scales(model),
         "sha256": model.sha256,
     }
     if task.step_um and task.pixel_um:
@@ -82,6 +82,14 @@ def _describe_model(path: Path) -> dict[str, object]:
         described["best_validation_loss"] = ", ".join(map(str, losses))
         described["members"] = ", ".join(m.sha256[:16] for m in members)
     return described
+
+
+def _scales(model: Model | Ensemble) -> str:
+    """What a model says of how sure it is, and who checked that."""
+    if model.spread is None:
+        return "none"
+    how = model.calibration.words() if model.calibration else "not calibrated"
+    return f"{model.spread} scales, {how}"
 
 
 def _training(facts: dict[str, Any]) -> dict[str, object]:

@@ -144,7 +144,7 @@ def open_pairs(
     for path in dict.fromkeys(path for pair in matched.files for path in pair):
         try:
             opened[path], told = open_image(path)
-            warnings += [f"{path.name}: {said}" for said in told]
+            warnings += [f"{path}: {said}" for said in told]
         except InputError as error:
             wrong.append(error)
     whole = [pair for pair in matched.files if opened.keys() >= set(pair)]
@@ -156,11 +156,11 @@ def open_pairs(
             wrong.append(error)
     if wrong:
         raise together(wrong)
-    if kind != "upsample":  # of which pixel sizes that differ are refused
-        warnings += _odd_pixels(images)
     if len(warnings) > MOST_TOLD:
         left = len(warnings) - MOST_TOLD
         warnings[MOST_TOLD:] = [f"And {left} such warnings more; carescope check tells all."]
+    if kind != "upsample":  # of which pixel sizes that differ are refused
+        warnings = [*_odd_pixels(images), *warnings]
     return images, warnings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from glob import glob
+from os.path import abspath
 from pathlib import Path
 from re import findall
 
@@ -34,7 +35,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
         matched = _matched(path) if _is_pattern(path) else [path]
         for each in matched:
             for found in _inside(each) if _is_folder(each) else [each]:
-                named.setdefault(found.resolve(), found)
+                named.setdefault(Path(abspath(found)), found)
     return list(named.values())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,7 @@ def judge(
     found = Judged([[] for _ in range(judged.task.channels_out)])
     found.noise = [[] for _ in found.tallies]
     family = str(judged.spread)
+    disputed: _Disputed | None = None
     for number, (low, high) in enumerate(images):
         restored = predict.restore(judged, low)
         maps = normalize.fit(low, judged.recipe.percentiles)
@@ -85,8 +86,8 @@ def judge(
             levels.append(level)
         if restored.scale is None:
             raise ModelError("the model does not say how sure it is", remedy="Train with --laplace")
-        layers = [restored.mean, restored.scale, restored.disagreement]
-        mean, scale, differ = (_channels_first(each) for each in layers)
+        predicted = [restored.mean, restored.scale, restored.disagreement]
+        mean, scale, differ = (_channels_first(each) for each in predicted)
         shown, high = _overlaid(judged.task, low, high)
         truth = _channels_first(high)
         if differ is not None:
@@ -100,12 +101,15 @@ def judge(
             )
             of = channel, found.noise[channel][-1]
             _show(found, of, name, family, seen, mean[channel], scale[channel], target)
-            if differ is not None and isinstance(judged, Ensemble) and not found.members:
-                _show_members(found, name, judged, low, channel, seen, mean, differ, target)
+            if differ is not None:
+                level = trust.most_disputed(differ[channel], 1, WINDOW_PX)[0].value
+                if disputed is None or level > disputed.level:
+                    layers = (seen, mean[channel], differ[channel], target)
+                    disputed = _Disputed(level, name, low, channel, layers)
         if watch:
             watch((number + 1) / len(images))
-    found.errors.sort(key=lambda wrong: -wrong.value)
-    del found.errors[ERRORS:]
+    if disputed and isinstance(judged, Ensemble):
+        found.members = _members(judged, disputed)
     return found
 
 
@@ -153,33 +157,41 @@ def _show(
                 evidence.Example(name, parts[0], parts[1], parts[2], parts[3], family)
             )
             found.shown.append(of)
-    for place in metrics.strongest_errors(truth, mean, 2, WINDOW_PX):
+    for place in metrics.strongest_errors(truth, mean, ERRORS, WINDOW_PX):
         parts = _cut(place, seen, mean, truth)
         found.errors.append(evidence.Wrong(name, place.value, parts[0], parts[1], parts[2]))
+    found.errors.sort(key=lambda wrong: -wrong.value)
+    del found.errors[ERRORS:]
 
 
-def _show_members(
-    found: Judged,
-    name: str,
-    judged: Ensemble,
-    low: Image,
-    channel: int,
-    seen: Pixels,
-    mean: Pixels,
-    differ: Pixels,
-    truth: Pixels,
-) -> None:
-    """Keep where the members of an ensemble disagree most, and where they agree on much."""
-    alone = [_channels_first(predict.restore(one, low).mean)[channel] for one in judged.members]
-    places = trust.most_disputed(differ[channel], 1, WINDOW_PX)
-    places += trust.best_agreed(differ[channel], mean[channel], 1, WINDOW_PX)
+class _Disputed(NamedTuple):
+    """An image and a channel, and how much members disagree at worst there.
+
+    `layers` are what was recorded, the mean, the disagreement and the truth.
+    """
+
+    level: float
+    name: str
+    low: Image
+    channel: int
+    layers: tuple[Pixels, Pixels, Pixels, Pixels]
+
+
+def _members(judged: Ensemble, at: _Disputed) -> list[evidence.Members]:
+    """Where the members of an ensemble disagree most, and where they agree on much."""
+    _, mean, differ, _ = at.layers
+    alone = [
+        _channels_first(predict.restore(one, at.low).mean)[at.channel] for one in judged.members
+    ]
+    places = trust.most_disputed(differ, 1, WINDOW_PX)
+    places += trust.best_agreed(differ, mean, 1, WINDOW_PX)
+    shown = []
     for place in places:
-        recorded, together, disputed, target, *others = _cut(
-            place, seen, mean[channel], differ[channel], truth, *alone
+        recorded, together, disputed, target, *others = _cut(place, *at.layers, *alone)
+        shown.append(
+            evidence.Members(at.name, recorded, np.stack(others), together, disputed, target)
         )
-        found.members.append(
-            evidence.Members(name, recorded, np.stack(others), together, disputed, target)
-        )
+    return shown
 
 
 def _cut(place: metrics.Place, *arrays: Pixels) -> list[Pixels]:

@@ -10,14 +10,22 @@ import numpy as np
 
 import carescope
 from carescope import model, trust
-from carescope.errors import InputError, ModelError
+from carescope.errors import InputError, ModelError, OutputError
 from carescope.files import atomic
 from carescope.image import Image
-from carescope.jobs.identity import glance
 from carescope.jobs.judging import BINS, Judged, judge
+from carescope.jobs.registered import some
+from carescope.jobs.witnesses import known_of, lonely, overlap, refuse_doubtful, sentence
 from carescope.model import Ensemble, Model
 from carescope.model.calibrated import Calibrated, store
-from carescope.report.trust import Channel, trust_page
+from carescope.report.trust import (
+    ALONE,
+    CROSSED,
+    MATCHED,
+    Channel,
+    broken_promises,
+    trust_page,
+)
 
 
 def calibrated(found: Judged) -> Calibrated:
@@ -72,6 +80,8 @@ def calibrate(
     page: Path,
     *,
     overwrite: bool = False,
+    force: bool = False,
+    doubts: Sequence[str] = (),
     warnings: Sequence[str] = (),
     command: str = "",
     watch: Callable[[float], None] | None = None,
@@ -87,7 +97,11 @@ def calibrate(
     page
         The report to write.
     overwrite
-        Whether to replace a report.
+        Whether to replace a report, and what the model held of another calibration.
+    force
+        Whether to go on where there are doubts, or images that the model learnt from.
+    doubts
+        Why pairs may not be fit to judge a model, in sentences.
     warnings
         What reading the images gave.
     command
@@ -106,14 +120,16 @@ def calibrate(
     ModelError
         The model has no scales.
     InputError
-        The images do not suit it.
+        The images do not suit it, or there are doubts.
     OutputError
-        The report or the model cannot be written.
+        The report or the model cannot be written, or the model is calibrated already.
     """
     atomic.check_writable(page, overwrite=overwrite)
-    raw = uncalibrated(model.load(folder))
-    known = _known(raw, images)
-    said = [*warnings, *_overlap(known)]
+    raw = uncalibrated(_replaceable(folder, overwrite=overwrite))
+    known = known_of(raw, images)
+    doubts = [*doubts, *overlap(known or [])]
+    refuse_doubtful(doubts, folder, force=force)
+    said = [*warnings, *doubts, *lonely(images)]
     found = judge(raw, images, watch)
     scales = calibrated(found)
     channels = [
@@ -133,28 +149,41 @@ def calibrate(
     ]
     text = trust_page(
         title=f"{folder.name}: can its scales be believed?",
-        sentence=_sentence(len(images), len(known)),
+        sentence=sentence(len(images), known),
         channels=channels,
         examples=examples,
         members=found.members,
         disagreement=(found.disagreement, BINS) if found.disagreement.any() else None,
         errors=found.errors,
         pixel_um=_pixel_um(images[0][1]),
+        how=(CROSSED if len(images) > 1 else ALONE) + MATCHED,
         warnings=said,
         numbers={"images": len(images), "model (sha256)": raw.sha256},
         command=command,
         provenance={"carescope": carescope.__version__, "python": platform.python_version()},
     )
-    names = [Path(low.source or "array").name for low, _ in images]
-    store(folder, scales, {"from": names, "channels": rows})
+    names = tuple(Path(low.source or "array").name for low, _ in images)
+    store(folder, scales._replace(images=names), {"channels": rows})
     atomic.write_text(page, text, overwrite=overwrite)
     return {
         "family": scales.family,
         "factors": list(scales.factors),
         "trends": [one.slope for one in scales.trends],
         "channels": rows,
-        "warnings": said,
+        "warnings": [*said, *broken_promises(channels)],
     }
+
+
+def _replaceable(folder: Path, *, overwrite: bool) -> Model | Ensemble:
+    """A model whose calibration, if it has one, is not lost to a slip."""
+    loaded = model.load(folder)
+    if loaded.calibration and not overwrite:
+        raise OutputError(
+            f"the model is calibrated already, with {some(loaded.calibration.images)}",
+            where=folder,
+            remedy="Add --overwrite to replace that",
+        )
+    return loaded
 
 
 def uncalibrated(judged: Model | Ensemble) -> Model | Ensemble:
@@ -202,36 +231,12 @@ def _row(channel: Channel) -> dict[str, object]:
     ):
         row[f"{when}_error"] = round(trust.combined(channel.tallies, scales).error, 4)
         held = trust.coverage(channel.tallies, scales)
-        row[f"{when}_coverage"] = {
-            f"{level:.0%}": round(float(share), 4)
-            for level, share in zip(held.levels, held.covered, strict=True)
-        }
+        for bound, shares in (("", held.covered), ("_low", held.low), ("_high", held.high)):
+            row[f"{when}_coverage{bound}"] = {
+                f"{level:.0%}": round(float(share), 4)
+                for level, share in zip(held.levels, shares, strict=True)
+            }
     return row
-
-
-def _known(judged: Model | Ensemble, images: Sequence[tuple[Image, Image]]) -> list[str]:
-    """From which of these images a model learnt: by what they show, whatever they are called."""
-    seen = judged.facts.get("seen_sha256", ())
-    return sorted(Path(low.source or "array").name for low, _ in images if glance(low) in seen)
-
-
-def _sentence(images: int, known: int) -> str:
-    """By what the report's model was judged."""
-    some = f"Judged by {images} image{'s' if images > 1 else ''}"
-    if not known:
-        return f"{some} that took no part in training."
-    return f"{some}, from {'all' if known == images else known} of which the model learnt."
-
-
-def _overlap(both: Sequence[str]) -> list[str]:
-    """That a model learnt from images, if from any."""
-    if not both:
-        return []
-    some = f"{', '.join(both[:3])}{' and more' if len(both) > 3 else ''}"
-    return [
-        f"{some}: the model was trained on {'it' if len(both) == 1 else 'them'}. A model that is "
-        "judged by what it was trained on looks surer than it is."
-    ]
 
 
 def _name(image: Image, number: int) -> str:

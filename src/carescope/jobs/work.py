@@ -12,7 +12,7 @@ from carescope.errors import UsageError
 from carescope.image import Image
 from carescope.jobs.identity import identity
 from carescope.jobs.outputs import is_zarr, stem
-from carescope.model import Ensemble, Model, calibrated
+from carescope.model import Ensemble, Model
 
 #: What a ledger calls the engine of a work.
 ENGINE = "--engine"
@@ -81,7 +81,7 @@ class Work:
 
 def identified(model: Model | Ensemble) -> list[Any]:
     """What tells a model, as it restores, from any other: JSON values."""
-    found = calibrated.of(model.known if isinstance(model, Ensemble) else model.facts)
+    found = model.calibration
     return [model.sha256, [found.factors, found.trends] if found else None]
 
 
@@ -115,7 +115,8 @@ def planned(
 def _meaning(name: str, model: Model | Ensemble) -> str:
     """What the numbers of a layer are, for its metadata."""
     if name == "scale":
-        return SCALES[str(model.family)]
+        how = model.calibration.words() if model.calibration else "as the network predicts it"
+        return f"{SCALES[str(model.family)]}, {how}"
     if name == "height":
         return "plane of the surface, from 0"
     return f"disagreement of {len(model.members)} models, from 0 (one opinion) to 1"

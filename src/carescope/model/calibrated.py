@@ -16,12 +16,21 @@ class Calibrated(NamedTuple):
     """The family as which scales are read, and a factor for each channel.
 
     Factors have no unit: they hold in normalised units and in grey levels. They are those of images
-    of usual noise; trends say how they follow the noise of others.
+    of usual noise; trends say how they follow the noise of others. `images` are those that it was
+    found from.
     """
 
     family: str
     factors: tuple[float, ...]
     trends: tuple[trust.Trend, ...] = ()
+    images: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """How scales are read, and since how many images say so."""
+        factors = ", ".join(f"{factor:.3g}" for factor in self.factors)
+        follows = ", more in images with more noise" if any(t.slope for t in self.trends) else ""
+        count = f"{len(self.images)} image{'' if len(self.images) == 1 else 's'}"
+        return f"calibrated with {count}: times {factors}{follows}, read as {self.family}"
 
     def rescaling(self, channel: int, noise: float | None) -> trust.Rescaling:
         """How to read the scales of a channel of an image of this noise, a logarithm.
@@ -41,7 +50,8 @@ def of(facts: dict[str, Any]) -> Calibrated | None:
     if not held:
         return None
     trends = tuple(trust.Trend(*one) for one in held.get("trends", ()))
-    return Calibrated(held["family"], tuple(held["factors"]), trends)
+    images = tuple(held.get("from", ()))
+    return Calibrated(held["family"], tuple(held["factors"]), trends, images)
 
 
 def store(folder: Path, calibrated: Calibrated, further: dict[str, Any]) -> None:
@@ -68,6 +78,7 @@ def store(folder: Path, calibrated: Calibrated, further: dict[str, Any]) -> None
         "family": calibrated.family,
         "factors": list(calibrated.factors),
         "trends": [list(one) for one in calibrated.trends],
+        "from": list(calibrated.images),
     }
     told |= further
     facts = description.facts | {KEY: told}

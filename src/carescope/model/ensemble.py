@@ -85,10 +85,14 @@ class Ensemble:
         return told[0] | sums | {"warnings": list(warnings), "members": len(told)} | self.known
 
     @property
+    def calibration(self) -> calibrated.Calibrated | None:
+        """How its scales are to be read; None where they were never held against truths."""
+        return calibrated.of(self.known)
+
+    @property
     def family(self) -> str | None:
         """The family as which restored scales are to be read; None without scales."""
-        found = calibrated.of(self.known)
-        return found.family if found else self.spread
+        return self.calibration.family if self.calibration else self.spread
 
     @property
     def sha256(self) -> str:

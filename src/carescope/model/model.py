@@ -59,10 +59,14 @@ class Model:
         return self.recipe.loss if self.recipe.loss in trust.FAMILIES else None
 
     @property
+    def calibration(self) -> calibrated.Calibrated | None:
+        """How its scales are to be read; None where they were never held against truths."""
+        return calibrated.of(self.facts)
+
+    @property
     def family(self) -> str | None:
         """The family as which restored scales are to be read; None without scales."""
-        found = calibrated.of(self.facts)
-        return found.family if found else self.spread
+        return self.calibration.family if self.calibration else self.spread
 
     def packed(self) -> bytes:
         """The weights as the content of a safetensors file."""

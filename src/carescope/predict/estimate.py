@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from carescope import normalize, trust
-from carescope.model import Ensemble, Model, calibrated, fuse
+from carescope.model import Ensemble, Model, fuse
 from carescope.normalize import Affine
 
 Floats = npt.NDArray[np.float32]
@@ -67,7 +67,7 @@ def estimate(
     together = fused(members, model)
     channels = model.task.channels_out
     mean, scale = together[:channels], together[channels:] if model.spread else None
-    found = calibrated.of(model.known if isinstance(model, Ensemble) else model.facts)
+    found = model.calibration
     if scale is not None and found:
         scale = scale * np.array(found.factors, np.float32)[:, None, None, None]
     if model.task.keeps_channels:  # mu becomes a mu + b and sigma a sigma, a > 0 for each channel

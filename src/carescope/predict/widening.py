@@ -10,7 +10,7 @@ import numpy.typing as npt
 from carescope import trust
 from carescope.errors import InputError
 from carescope.image import Image
-from carescope.model import Ensemble, Model, calibrated
+from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 
 Floats = npt.NDArray[np.float32]
@@ -49,7 +49,7 @@ def widening(model: Model | Ensemble, image: Image, maps: Sequence[Affine]) -> F
 
     None for a model that was not calibrated, or whose scales need not follow the noise.
     """
-    found = calibrated.of(model.known if isinstance(model, Ensemble) else model.facts)
+    found = model.calibration
     if found is None or not any(one.slope for one in found.trends):
         return None
     levels = noise_seen(model, image, maps)

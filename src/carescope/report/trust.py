@@ -24,6 +24,7 @@ CROSSED = (
     "Each field was judged with the factor found on all the others, so that no field vouches for "
     "itself."
 )
+ALONE = "There is one field, judged with the factor found on it: of others it says little."
 MATCHED = (
     " Before that, the truth of each field was brought onto the grey levels of its restoration by "
     "the best gain and offset, as for all measures of this program."
@@ -117,7 +118,7 @@ def trust_page(
         title=title,
         sentence=sentence,
         standing_warning=STANDING_WARNING,
-        warnings=[*warnings, *_doubts(channels, after, covered)],
+        warnings=[*warnings, *broken_promises(channels)],
         facts=_facts(channels, before, after, covered),
         how=how,
         curves=_curves(channels, before, after),
@@ -153,15 +154,12 @@ def _of_90(covered: trust.Coverage) -> tuple[float, float, float]:
     return float(covered.covered[n]), float(covered.low[n]), float(covered.high[n])
 
 
-def _doubts(
-    channels: Sequence[Channel],
-    after: Sequence[trust.Calibration],
-    covered: Sequence[tuple[trust.Coverage, trust.Coverage]],
-) -> list[str]:
-    """What must be said first where rescaling was not enough."""
+def broken_promises(channels: Sequence[Channel]) -> list[str]:
+    """What must be said first where rescaling was not enough, a sentence a channel."""
     doubts = []
-    for channel, curve, (_, rescaled) in zip(channels, after, covered, strict=True):
-        share = _of_90(rescaled)[0]
+    for channel in channels:
+        curve = trust.combined(channel.tallies, channel.judged_with)
+        share = _of_90(trust.coverage(channel.tallies, channel.judged_with))[0]
         if abs(share - 0.9) > TOLERANCE or curve.error > TOLERANCE:
             named = f" of {channel.name}" if channel.name else ""
             doubts.append(
