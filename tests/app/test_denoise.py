@@ -136,3 +136,25 @@ def test_a_stack_for_planes_and_planes_for_a_stack(carescope, folders, tmp_path,
         tmp_path / "n", "--psf", "none",
     )  # fmt: skip
     assert (ended.code, "made to denoise in 2D, not to isotropic" in ended.err) == (2, True)
+
+
+def test_files_that_cannot_be_restored_are_all_named(carescope, folders, tmp_path):
+    pairs = ("--low", folders / "low", "--high", folders / "high")
+    model = tmp_path / "m"
+    assert carescope("train", "denoise", *pairs, "--model", model, *FEW).code == 0
+    good = read.open(folders / "low" / "0.ome.tif")
+    for name, value in (("blank", 7.0), ("broken", np.nan)):
+        grey = np.full(good.shape, value, np.float32)
+        grey[..., 0] += 0.0 if name == "blank" else 1.0
+        tiff.save(folders / "low" / f"{name}.ome.tif", replace(good, data=grey))
+    ended = carescope("restore", model, folders / "low", "--out", tmp_path / "o")
+    assert ended.code == 3
+    assert "blank.ome.tif: has the same value everywhere, 7: there is nothing in it" in ended.err
+    assert "broken.ome.tif: holds" in ended.err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_model_whose_training_was_interrupted_says_so(refused, tmp_path):
+    (tmp_path / "m" / "run").mkdir(parents=True)
+    said = refused(4, "info", tmp_path / "m")
+    assert "training has not ended, so there is no model yet. Give the command" in said

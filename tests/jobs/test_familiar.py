@@ -59,6 +59,13 @@ def test_other_images_are_pointed_out_and_with_strict_refused(learnt, fields, tm
     assert not (tmp_path / "a.tif").exists()
 
 
+def test_what_is_too_small_to_compare_is_not_trusted(learnt, fields, tmp_path):
+    tiny = fields[10][0].cropped({"Y": slice(0, 9), "X": slice(0, 20)})
+    assert job.restore_file(learnt, tiny, tmp_path / "a.tif").warnings == []
+    with pytest.raises(NotTrustedError, match=r"cannot be compared.*as that takes \d+ x \d+ pix"):
+        job.restore_file(learnt, tiny, tmp_path / "b.tif", strict=True)
+
+
 def test_all_files_that_are_refused_are_named(learnt, fields, tmp_path):
     draw = np.random.default_rng(1)
     noise = [Image(draw.poisson(10, (192, 192)), "YX", source=f"noise{n}.tif") for n in (1, 2)]

@@ -117,8 +117,11 @@ def trust(given: dict[str, Any]) -> None:
 )
 def movie(given: dict[str, Any]) -> None:
     """Make a movie of samples from what a model predicts, beside the image and the mean."""
+    from carescope.app.progress import Watch
+    from carescope.jobs.familiar import check_familiar
     from carescope.jobs.movie import sample_movie
     from carescope.model import load
+    from carescope.normalize import fit
     from carescope.predict import outline
 
     model = load(given["model"])
@@ -126,6 +129,9 @@ def movie(given: dict[str, Any]) -> None:
     several = model.task.channels_out > 1  # all are given, and one of those restored is shown
     asked = given | {"channel": None} if several else given
     image, _ = open_given(asked, lambda image: outline(model, image), stacks_only=stacks_only)
+    with Watch(quiet=given["as_json"]) as watch:
+        for warning in check_familiar(model, image, fit(image, model.recipe.percentiles)):
+            watch.say(f"warning: {warning}")
     count = sample_movie(
         model,
         image,

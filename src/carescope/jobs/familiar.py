@@ -14,6 +14,7 @@ from carescope.jobs.disputes import disagreement_over
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
 from carescope.trust import Features, Fingerprint, features
+from carescope.trust.features import SMALLEST_SIDE_PX
 
 #: Of more images than this, so many are looked at, evenly spread.
 MOST_IMAGES = 200
@@ -112,16 +113,10 @@ def check_familiar(
     Raises
     ------
     NotTrustedError
-        `strict` is true, and the image is unlike the training images or the model knows none.
+        `strict` is true, and the image is unlike the training images, or cannot be compared.
     """
-    if strict and "fingerprint" not in model.facts:
-        raise NotTrustedError(
-            "cannot be compared with the images that the model was trained on, of which it holds "
-            "no fingerprint",
-            where=image.source,
-            remedy="Restore without --strict and look at the result; models that were imported, or "
-            "trained on very small images, have none",
-        )
+    if strict:
+        _refuse_incomparable(model, image)
     reasons = unlike(model, image, maps)
     if not reasons:
         return []
@@ -133,3 +128,19 @@ def check_familiar(
             remedy="Train on such images, or restore without --strict and look at the result",
         )
     return [f"{image.source or 'The image'} {what}. Do not trust its restoration unseen."]
+
+
+def _refuse_incomparable(model: Model | Ensemble, image: Image) -> None:
+    """Nothing is to be trusted unseen."""
+    why = remedy = ""
+    if "fingerprint" not in model.facts:
+        why = "of which it holds no fingerprint"
+        remedy = "; models that were imported, or trained on very small images, have none"
+    elif min(image.size("Y"), image.size("X")) < SMALLEST_SIDE_PX:
+        why = f"as that takes {SMALLEST_SIDE_PX} x {SMALLEST_SIDE_PX} pixels"
+    if why:
+        raise NotTrustedError(
+            f"cannot be compared with the images that the model was trained on, {why}",
+            where=image.source,
+            remedy=f"Restore without --strict and look at the result{remedy}",
+        )

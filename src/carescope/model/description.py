@@ -73,6 +73,12 @@ def describe(folder: Path) -> ModelDescription | EnsembleDescription:
     """
     path = folder / DESCRIPTION
     if not path.is_file():
+        if (folder / "run").is_dir():
+            raise ModelError(
+                "training has not ended, so there is no model yet",
+                where=folder,
+                remedy="Give the command that trains it again: it goes on where it was",
+            )
         raise ModelError(
             f"there is no {DESCRIPTION}, so this is not a carescope model",
             where=folder,

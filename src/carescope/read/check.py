@@ -104,7 +104,7 @@ def refuse_unfit(seen: Statistics, image: Image, *, fill_nonfinite: bool = False
         )
     if seen.minimum == seen.maximum:
         raise InputError(
-            f"has the same value everywhere, {seen.minimum:g}: there is nothing to learn from",
+            f"has the same value everywhere, {seen.minimum:g}: there is nothing in it",
             where=image.source,
             remedy="Give an image with contrast, or another channel",
         )
