@@ -170,14 +170,14 @@ def _factor(kind: Kind, factor: float | None) -> float:
     needed = kind in ("isotropic", "upsample")
     if needed and (factor is None or not 1 <= factor <= 100):
         raise UsageError(
-            f"a model for {kind} restoration needs the number of restored planes per recorded "
-            f"plane, not {factor}",
+            f"a model for {_SAID[kind]} needs the number of restored planes per recorded plane, "
+            f"not {factor}",
             remedy="Give --factor as in training, from 1 to 100; the model's files do not tell",
         )
     if not needed and factor not in (None, 1):
         raise UsageError(
-            f"a model of kind {kind} leaves planes as they are",
-            remedy="Leave out --factor, or choose --kind isotropic or upsample",
+            f"a model of kind {_SAID[kind]} leaves planes as they are",
+            remedy="Leave out --factor, or choose --kind isotropic or upsampling",
         )
     return float(factor or 1)
 
