@@ -257,4 +257,4 @@ def test_info_of_an_ensemble(carescope, tmp_path):
     assert told["sha256"] == several.sha256
     assert told["members"].split(", ") == [m.sha256[:16] for m in several.members]
     assert told["channels"] == 2
-    assert told["spread"] == "laplace scales"
+    assert told["spread"] == "laplace scales, not calibrated"

@@ -433,6 +433,7 @@ def test_a_later_part_may_be_strict(order, monkeypatch):
     monkeypatch.setattr(familiar, "unlike", lambda *_: ("it is dark",))
     assert "it is dark" in Shard(order, 0, 3).restore().warnings[-1]
     assert Shard(order, 1, 3).restore().warnings == []
+    monkeypatch.setattr(familiar, "_refuse_incomparable", lambda *_: None)
     with pytest.raises(NotTrustedError, match="it is dark"):
         Shard(order, 2, 3).restore(strict=True)
 
