@@ -6,9 +6,12 @@ message and ends with the class's exit code. Nothing else reaches the user.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+#: Of many files with the same to be said, so many are named.
+MOST_TOLD = 5
 
 
 class CarescopeError(Exception):
@@ -35,6 +38,8 @@ class CarescopeError(Exception):
 
 
 ErrorT = TypeVar("ErrorT", bound=CarescopeError)
+GivenT = TypeVar("GivenT")
+MadeT = TypeVar("MadeT")
 
 
 def together(errors: Sequence[ErrorT]) -> ErrorT:
@@ -44,6 +49,27 @@ def together(errors: Sequence[ErrorT]) -> ErrorT:
     said = [f"{error.where}: {error.what}" if error.where else error.what for error in errors]
     remedies = dict.fromkeys(error.remedy for error in errors)
     return type(errors[0])("; ".join(said), remedy=". ".join(remedies))
+
+
+def all_of(
+    given: Iterable[GivenT], make: Callable[[GivenT], MadeT], refusal: type[CarescopeError]
+) -> list[MadeT]:
+    """What is made of each, or one error for all that are refused with errors of a class."""
+    made, refused = [], []
+    for one in given:
+        try:
+            made.append(make(one))
+        except refusal as error:
+            refused.append(error)
+    if refused:
+        raise together(refused)
+    return made
+
+
+def some(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    return "; ".join(names[:MOST_TOLD]) + more
 
 
 class UsageError(CarescopeError):

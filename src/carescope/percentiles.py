@@ -149,6 +149,17 @@ class ChannelLevels:
         map_pieces(image, levels.add)
         return levels
 
+    def as_lists(self) -> list[list[list[int]]]:
+        """`Levels.as_lists` of each channel."""
+        return [channel.as_lists() for channel in self.channels]
+
+    @classmethod
+    def of_lists(cls, lists: list[list[list[int]]], image: Image) -> ChannelLevels:
+        """What `as_lists` gave of the same image."""
+        levels = cls(image)
+        levels.channels = [Levels.of_lists(one, image.dtype) for one in lists]
+        return levels
+
     def add(self, part: npt.NDArray[Any], corner: tuple[int, ...]) -> None:
         """Count a piece of the image that begins at an index along each of its axes."""
         if self._axis < 0:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from carescope.app import options as o
 from carescope.app.given import command_line, print_facts
-from carescope.errors import InputError, UsageError, together
+from carescope.errors import InputError, UsageError, all_of
 
 if TYPE_CHECKING:
     from carescope.app.progress import Watch
-    from carescope.image import Image
     from carescope.jobs.cluster import Cluster
     from carescope.jobs.crew import Crew
     from carescope.jobs.order import Order
@@ -132,7 +131,7 @@ def restore(given: dict[str, Any]) -> None:
         )
         if series and (count := series.finished()):
             watch.say(f"{count} of {len(orders)} were restored before this command was interrupted")
-        opened = _looked_over(orders, model)
+        opened = all_of(orders, lambda order: order.look(model), InputError)
         for stack, warnings, _ in opened:
             for warning in warnings:
                 watch.say(f"warning: {stack.source}: {warning}")
@@ -151,21 +150,6 @@ def restore(given: dict[str, Any]) -> None:
         for warning in (said for one in written for said in one.warnings):
             watch.say(f"warning: {warning}")
     _print(written, [warnings for _, warnings, _ in opened], as_json=given["as_json"])
-
-
-def _looked_over(
-    orders: Sequence[Order], model: Model | Ensemble
-) -> list[tuple[Image, list[str], float | None]]:
-    """All that is to be restored, or one refusal that names what cannot be."""
-    opened, wrong = [], []
-    for order in orders:
-        try:
-            opened.append(order.look(model))
-        except InputError as error:
-            wrong.append(error)
-    if wrong:
-        raise together(wrong)
-    return opened
 
 
 def _print(written: Sequence[Written], read: Sequence[list[str]], *, as_json: bool) -> None:

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from carescope import predict, read
-from carescope.errors import NotTrustedError, together
+from carescope.errors import NotTrustedError, all_of
 from carescope.files.folder import make
 from carescope.image import Image
 from carescope.jobs import resumed
 from carescope.jobs.familiar import check_familiar
-from carescope.jobs.hand import Hands, Maps
+from carescope.jobs.hand import Hands
 from carescope.jobs.identity import of_file
 from carescope.jobs.outputs import beside
 from carescope.jobs.restore import Written, restore_file
@@ -60,7 +60,11 @@ def restore_files(
         work = planned(model, stack, target, {}, dtype, force=force)
         prepared.append((stack, target, resumed.maps_of(work)))
     if strict:  # otherwise each is looked at when its turn comes
-        _check_all(model, [(stack, maps) for stack, _, maps in prepared])
+        all_of(
+            prepared,
+            lambda one: check_familiar(model, one[0], one[2], strict=True),
+            NotTrustedError,
+        )
     done: list[Written] = []
 
     def tell(share: float) -> None:
@@ -93,18 +97,6 @@ def restore_files(
             done.append(_once(series, stack, target, extra, axes, restore, overwrite=overwrite))
             tell(0)
     return done
-
-
-def _check_all(model: Model | Ensemble, stacks: Sequence[tuple[Image, Maps]]) -> None:
-    """Refuse stacks unlike the training images, naming all of them at once."""
-    odd = []
-    for stack, maps in stacks:
-        try:
-            check_familiar(model, stack, maps, strict=True)
-        except NotTrustedError as error:
-            odd.append(error)
-    if odd:
-        raise together(odd)
 
 
 def _once(

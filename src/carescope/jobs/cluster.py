@@ -81,7 +81,7 @@ class Cluster:
             if self._address != "local":
                 asyncio.run(asyncio.wait_for(_greet(place, secured), _ANSWERS_WITHIN_S))
             self._client = self._stack.enter_context(dask.Client(place, set_as_default=False))
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError) as error:
             raise UsageError(
                 f"no Dask scheduler answers at {self._address}",
                 where="--dask",

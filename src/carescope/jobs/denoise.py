@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carescope import pairs
-from carescope.errors import InputError, together
+from carescope.errors import MOST_TOLD, InputError, some, together
 from carescope.image import Image
 from carescope.jobs.familiar import fingerprint_of
 from carescope.jobs.finding import find_images, several
 from carescope.jobs.identity import glance
 from carescope.jobs.members import check_kept, learn_members, starts
 from carescope.jobs.passes import Shared, Watch
-from carescope.jobs.registered import MOST_TOLD, some
 from carescope.model import Ensemble, Model
 from carescope.pairs import AcquiredPairs
 from carescope.recipe import Recipe

@@ -102,10 +102,10 @@ def judge(
             of = channel, found.noise[channel][-1]
             _show(found, of, name, family, seen, mean[channel], scale[channel], target)
             if differ is not None:
-                level = trust.most_disputed(differ[channel], 1, WINDOW_PX)[0].value
-                if disputed is None or level > disputed.level:
+                [place] = trust.most_disputed(differ[channel], 1, WINDOW_PX)
+                if disputed is None or place.value > disputed.place.value:
                     layers = (seen, mean[channel], differ[channel], target)
-                    disputed = _Disputed(level, name, low, channel, layers)
+                    disputed = _Disputed(place, name, low, channel, layers)
         if watch:
             watch((number + 1) / len(images))
     if disputed and isinstance(judged, Ensemble):
@@ -165,12 +165,12 @@ def _show(
 
 
 class _Disputed(NamedTuple):
-    """An image and a channel, and how much members disagree at worst there.
+    """Where members disagree most: a place in a channel of an image.
 
     `layers` are what was recorded, the mean, the disagreement and the truth.
     """
 
-    level: float
+    place: metrics.Place
     name: str
     low: Image
     channel: int
@@ -183,10 +183,8 @@ def _members(judged: Ensemble, at: _Disputed) -> list[evidence.Members]:
     alone = [
         _channels_first(predict.restore(one, at.low).mean)[at.channel] for one in judged.members
     ]
-    places = trust.most_disputed(differ, 1, WINDOW_PX)
-    places += trust.best_agreed(differ, mean, 1, WINDOW_PX)
     shown = []
-    for place in places:
+    for place in [at.place, *trust.best_agreed(differ, mean, 1, WINDOW_PX)]:
         recorded, together, disputed, target, *others = _cut(place, *at.layers, *alone)
         shown.append(
             evidence.Members(at.name, recorded, np.stack(others), together, disputed, target)

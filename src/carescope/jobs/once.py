@@ -17,7 +17,7 @@ from carescope.files.cache import recall, remember
 from carescope.image import Image
 from carescope.jobs.identity import of_file
 from carescope.normalize import Affine
-from carescope.percentiles import ChannelLevels, Levels
+from carescope.percentiles import ChannelLevels
 from carescope.read import check
 
 #: Pixels from which a pass is worth remembering: a second or so of reading.
@@ -37,9 +37,7 @@ def fit(image: Image, percentiles: tuple[float, float]) -> tuple[Affine, ...]:
     if not (state := _state(image)):
         return normalize.fit(image, percentiles)
     counted = _looked(image, state, percentiles)["levels"]
-    levels = ChannelLevels(image)
-    levels.channels = [Levels.of_lists(one, image.dtype) for one in counted]
-    return _fitted(image, state, percentiles, levels)
+    return _fitted(image, state, percentiles, ChannelLevels.of_lists(counted, image))
 
 
 def _fitted(
@@ -61,8 +59,7 @@ def _looked(image: Image, state: str, percentiles: tuple[float, float]) -> dict[
         if not statistics.nonfinite:
             with suppress(InputError):  # of a constant channel, for whoever asks for the maps
                 _fitted(image, state, percentiles, levels)
-        counted = [one.as_lists() for one in levels.channels]
-        return {"statistics": asdict(statistics), "levels": counted}
+        return {"statistics": asdict(statistics), "levels": levels.as_lists()}
 
     return _once(image, state, "statistics and levels", find)
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
+from carescope.errors import some
 from carescope.image import Image
 from carescope.pairs.noise import Difference, difference
 from carescope.pairs.registration import Shift, aligned, shift_between, shifts_within
 
-#: Of many files with the same to be said, so many are named.
-MOST_TOLD = 5
 #: Parts of an image whose shifts differ by no more lie in one place: noise can move them so far.
 SAME_SHIFT_PX = 1
 
@@ -97,9 +96,3 @@ def _unlike(whole: Shift, parts: Mapping[str, Shift]) -> list[str]:
     if max(apart, default=0) <= SAME_SHIFT_PX:
         return []
     return [f"{name} by {', '.join(map(str, shift.pixels))}" for name, shift in parts.items()]
-
-
-def some(names: Sequence[str]) -> str:
-    """A few names, and how many more there are."""
-    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
-    return "; ".join(names[:MOST_TOLD]) + more

@@ -10,11 +10,10 @@ import numpy as np
 
 import carescope
 from carescope import model, trust
-from carescope.errors import InputError, ModelError, OutputError
+from carescope.errors import InputError, ModelError, OutputError, some
 from carescope.files import atomic
 from carescope.image import Image
 from carescope.jobs.judging import BINS, Judged, judge
-from carescope.jobs.registered import some
 from carescope.jobs.witnesses import known_of, lonely, overlap, refuse_doubtful, sentence
 from carescope.model import Ensemble, Model
 from carescope.model.calibrated import Calibrated, store

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from carescope.errors import InputError
+from carescope.errors import InputError, some
 from carescope.image import Image
 from carescope.jobs.identity import glance
-from carescope.jobs.registered import some
 from carescope.model import Ensemble, Model
 
 
