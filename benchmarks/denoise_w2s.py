@@ -39,12 +39,17 @@ def pairs_of(channel: int, recipe: cs.Recipe) -> pairs.AcquiredPairs:
 
 
 def one(channel: int, recipe: cs.Recipe, setting: str) -> list[dict]:
-    """Train, restore the test fields and score them."""
+    """Train, restore the test fields as they are and with mirror images, and score them."""
     model = train.fit(pairs_of(channel, recipe), device="cpu")
+    return scored(model, channel, setting) + scored(model, channel, f"{setting}, tta", tta=True)
+
+
+def scored(model: cs.Model, channel: int, setting: str, *, tta: bool = False) -> list[dict]:
+    """Restore the test fields and score them."""
     rows = []
     began = time.perf_counter()
     for field in TEST:
-        restored = cs.restore(model, image("avg1", field, channel)).mean.array()
+        restored = cs.restore(model, image("avg1", field, channel), tta=tta).mean.array()
         scores = metrics.evaluate(image("avg400", field, channel).array(), restored)
         kept = {name: scores[name] for name in ("nrmse", "ssim", "psnr_db")}
         rows.append({"method": "carescope", "setting": setting, "field": field, "channel": channel}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 
 from carescope import Image, Recipe, load_model, phantoms, read
 from carescope.jobs.denoise import PAPER
@@ -46,6 +47,20 @@ def test_train_restore_and_evaluate(carescope, folders, tmp_path):
     assert restored.channel_names == ("DNA", "actin")
     assert restored.voxel_um[1:] == (0.1, 0.1)
     assert (read.open(tmp_path / "o" / "1_scale.ome.tif").array() > 0).all()
+    mirrored = tmp_path / "mirrored.ome.tif"
+    image = folders / "low" / "1.ome.tif"
+    ended = carescope(
+        "restore", tmp_path / "m", image, "--out", mirrored, "--tta", "--timepoint", 0
+    )
+    assert ended.code == 0, ended.err
+    assert (read.open(mirrored).array() != restored.array()[0]).any()
+    with tifffile.TiffFile(mirrored) as tif:
+        assert "mean over four mirror images" in tif.ome_metadata
+    ended = carescope(
+        *("movie", tmp_path / "m", image, "--out", tmp_path / "m.mp4"),
+        *("--timepoint", 0, "--frames", 2, "--json"),
+    )
+    assert set(json.loads(ended.out)) == {"movie", "frames", "warnings"}
 
 
 def test_pairs_that_judge_are_looked_at_as_those_that_train(carescope, folders, tmp_path):

@@ -71,7 +71,8 @@ NETWORKS = {
         ("care", 3, "YX", (700, 700)),
     ],
 )
-def test_the_limit_holds(tmp_path, name, members, axes, shape, peak_bytes):
+@pytest.mark.parametrize("tta", [False, True])
+def test_the_limit_holds(tmp_path, name, members, axes, shape, peak_bytes, tta):
     """By ensembles with scale and disagreement too, in a program that looks at its own peak."""
     grey = np.random.default_rng(0).integers(0, 4000, shape).astype(np.uint16)
     tiff.save(tmp_path / "i.ome.tif", Image(grey, axes, (1, 0.1, 0.1)))
@@ -86,6 +87,7 @@ def test_the_limit_holds(tmp_path, name, members, axes, shape, peak_bytes):
     limit = 800_000_000
     command = ["restore", tmp_path / "m", tmp_path / "i.ome.tif", "--out", tmp_path / "o.tif"]
     command += ["--spread"] if scales else []
+    command += ["--tta"] if tta else []
     assert peak_bytes(*command, "--memory", limit) < limit
 
 

@@ -129,8 +129,9 @@ def movie(given: dict[str, Any]) -> None:
     several = model.task.channels_out > 1  # all are given, and one of those restored is shown
     asked = given | {"channel": None} if several else given
     image, _ = open_given(asked, lambda image: outline(model, image), stacks_only=stacks_only)
+    warnings = check_familiar(model, image, fit(image, model.recipe.percentiles))
     with Watch(quiet=given["as_json"]) as watch:
-        for warning in check_familiar(model, image, fit(image, model.recipe.percentiles)):
+        for warning in warnings:
             watch.say(f"warning: {warning}")
     count = sample_movie(
         model,
@@ -144,4 +145,7 @@ def movie(given: dict[str, Any]) -> None:
         seed=given["seed"],
         overwrite=given["overwrite"],
     )
-    print_facts({"movie": given["out"], "frames": count}, given["as_json"])
+    facts: dict[str, Any] = {"movie": given["out"], "frames": count}
+    if given["as_json"]:  # people have been told
+        facts["warnings"] = warnings
+    print_facts(facts, given["as_json"])

@@ -14,7 +14,7 @@ from carescope.jobs.averaged import averaged
 from carescope.jobs.inputs import look_over, open_unseen
 from carescope.jobs.outputs import beside
 from carescope.jobs.work import Work, planned
-from carescope.model import Ensemble, Model, load
+from carescope.model import Ensemble, Model, load, with_tta
 from carescope.read.check import filled
 
 
@@ -36,6 +36,8 @@ class Order:
         More to write into the metadata.
     engine
         What runs the network.
+    tta
+        Whether mirror images are restored too: see `carescope.model.with_tta`.
     fill
         What to take non-finite pixels as, where that is known already.
     """
@@ -57,14 +59,16 @@ class Order:
     provenance: dict[str, str] = field(default_factory=dict)
     fill: float | None = None
     engine: str = "auto"
+    tta: bool = False
 
     @property
     def to(self) -> Path:
         return Path(self.out)
 
     def load(self) -> Model | Ensemble:
-        """The model."""
-        return load(Path(self.model))
+        """The model, as it is to restore."""
+        model = load(Path(self.model))
+        return with_tta(model) if self.tta else model
 
     def look(self, model: Model | Ensemble) -> tuple[Image, list[str], float | None]:
         """Open the stack and look at every pixel.

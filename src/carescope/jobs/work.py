@@ -82,7 +82,7 @@ class Work:
 def identified(model: Model | Ensemble) -> list[Any]:
     """What tells a model, as it restores, from any other: JSON values."""
     found = model.calibration
-    return [model.sha256, [found.factors, found.trends] if found else None]
+    return [model.sha256, [found.factors, found.trends] if found else None, model.tta]
 
 
 def planned(

@@ -1,7 +1,7 @@
 """The artefact on disk: networks with their recipe and geometry, alone or as an ensemble."""
 
 from carescope.model.description import DESCRIPTION
-from carescope.model.ensemble import Ensemble, fuse
+from carescope.model.ensemble import Ensemble, fuse, with_tta
 from carescope.model.folder import check_absent, load, save, save_ensemble
 from carescope.model.model import Model
 
@@ -14,4 +14,5 @@ __all__ = [
     "load",
     "save",
     "save_ensemble",
+    "with_tta",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,11 @@ class Ensemble:
         return self.members[0].task
 
     @property
+    def tta(self) -> bool:
+        """Whether mirror images are restored too: see `with_tta`."""
+        return self.members[0].tta
+
+    @property
     def spread(self) -> str | None:
         """The family of the predicted distributions, laplace or gaussian; None without scales."""
         return self.members[0].spread
@@ -105,6 +110,17 @@ class Ensemble:
         outputs = np.stack([member.apply(patch) for member in self.members])
         together = fuse(np.moveaxis(outputs, 2, 1), self.task.channels_out, self.spread)
         return np.asarray(np.moveaxis(together, 0, 1))
+
+
+def with_tta(model: Model | Ensemble) -> Model | Ensemble:
+    """The same model for restoring with test-time augmentation.
+
+    It restores an image and three mirror images of it, along x, along y and along both, and gives
+    their mean or, of scales, their mixture. That takes four times as long.
+    """
+    if isinstance(model, Ensemble):
+        return Ensemble(tuple(replace(one, tta=True) for one in model.members), model.known)
+    return replace(model, tta=True)
 
 
 def fuse(outputs: Floats, channels: int, spread: str | None) -> Floats:

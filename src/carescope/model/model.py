@@ -40,6 +40,8 @@ class Model:
     facts
         What is worth knowing later: the stack's name, optics, noise, training time, best loss,
         warnings.
+    tta
+        Whether it restores mirror images too, and gives the mean: see `carescope.model.with_tta`.
     """
 
     network: nn.Module
@@ -47,6 +49,7 @@ class Model:
     recipe: Recipe
     task: Task
     facts: dict[str, Any] = field(default_factory=dict)
+    tta: bool = False
 
     @property
     def members(self) -> tuple[Model, ...]:

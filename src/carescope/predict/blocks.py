@@ -20,6 +20,8 @@ SMALLEST_PX = 16
 WHOLE_PX = 64
 #: What the network may take for the slices that it sees at once.
 BATCH_BYTES = 1 << 28
+#: Axes along which test-time augmentation mirrors what is seen. Light differs along z: not there.
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 #: What reading and interpolating a pixel costs, in pixels that the network sees.
 READING = 0.05
 #: What a block costs beside its pixels, likewise.
@@ -113,7 +115,7 @@ def seen_px(
     model: Model | Ensemble, shape: tuple[int, int, int], size: tuple[int, int, int]
 ) -> float:
     """How many pixels each network sees of a volume of a shape, in blocks of a size."""
-    return _Terms.of(model, shape).seen(size)
+    return _Terms.of(model, shape).seen(size) * (len(MIRRORS) if model.tta else 1)
 
 
 def tile(
@@ -211,13 +213,16 @@ def _bytes(model: Model | Ensemble, kept: list[int], seen: list[int]) -> float:
     Of what is seen: the channels, those of the next block, once more as they were recorded, and
     two while one is interpolated. Of what is kept: all that each member restores, two views, or
     later the result in grey levels, and the last block twice, with the members' disagreement, which
-    is being written. And the slices that are within the network.
+    is being written. With test-time augmentation a mirror image of what is seen, and what comes of
+    all of them. And the slices that are within the network.
     """
     task = model.task
     several = len(model.members) > 1
     layers = parts(model) + (task.channels_out if model.spread and several else 0)
     arrays = (3 * task.channels_in + 2) * math.prod(seen)
     arrays += (parts(model) * (len(model.members) + 2) + 2 * layers) * math.prod(kept)
+    if model.tta:
+        arrays += task.channels_in * math.prod(seen) + len(MIRRORS) * parts(model) * math.prod(kept)
     widest = max(bytes_per_px(member) for member in model.members)
     if task.axes == "ZYX":
         return 4.0 * arrays + widest * math.prod(seen)

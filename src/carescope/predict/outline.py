@@ -190,10 +190,11 @@ def layer_names(model: Model | Ensemble) -> tuple[str, ...]:
 
 def provenance(model: Model | Ensemble, stack: Image) -> dict[str, str]:
     """What the metadata of a restoration says: the caution, the model, its engine, the source."""
-    return {
+    told = {
         "software": f"carescope {carescope.__version__}",
         "caution": CAUTION,
         "model_sha256": model.sha256,
         "source": Path(stack.source or "array").name,
         "engine": engine.word(model),
     }
+    return told | ({"tta": "mean over four mirror images"} if model.tta else {})

@@ -11,7 +11,7 @@ from carescope.grid import Grid
 from carescope.image import Image
 from carescope.model import Ensemble, Model
 from carescope.normalize import Affine
-from carescope.predict import direct, sections
+from carescope.predict import direct, sections, tta
 from carescope.predict.blocks import Block
 from carescope.predict.estimate import Estimate, estimate
 from carescope.predict.sight import Sight, sight
@@ -80,13 +80,18 @@ def restore_sight(
 
 def _members(model: Model | Ensemble, block: Sight) -> npt.NDArray[np.float32]:
     """What each member makes of a block, (members, C or 2C, Z, Y, X)."""
-    restored = sections.restored if model.task.kind == "isotropic" else direct.restored
-    first = restored(model.members[0], block)
+    first = _member(model.members[0], block)
     if len(model.members) == 1:
         return first[None]
     members = np.empty((len(model.members), *first.shape), np.float32)
     members[0] = first
     del first
     for number, member in enumerate(model.members[1:], 1):  # each is let go before the next
-        members[number] = restored(member, block)
+        members[number] = _member(member, block)
     return members
+
+
+def _member(model: Model, block: Sight) -> npt.NDArray[np.float32]:
+    """What one network makes of a block, (C or 2C, Z, Y, X)."""
+    restored = sections.restored if model.task.kind == "isotropic" else direct.restored
+    return tta.mirrored(restored, model, block) if model.tta else restored(model, block)

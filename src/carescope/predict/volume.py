@@ -14,7 +14,7 @@ from carescope import normalize, trust
 from carescope.errors import ModelError
 from carescope.grid import Grid
 from carescope.image import Image
-from carescope.model import Ensemble, Model
+from carescope.model import Ensemble, Model, with_tta
 from carescope.normalize import Affine
 from carescope.predict.blocks import Block, plan
 from carescope.predict.engaged import engaged
@@ -90,7 +90,12 @@ class Restored:
 
 
 def restore(
-    model: Model | Ensemble, image: Image, *, force: bool = False, engine: str = "auto"
+    model: Model | Ensemble,
+    image: Image,
+    *,
+    force: bool = False,
+    engine: str = "auto",
+    tta: bool = False,
 ) -> Restored:
     """Restore an image in memory.
 
@@ -107,6 +112,9 @@ def restore(
         What runs the network: ``torch`` (float32, the reference), ``openvino``, ``compile``, or
         ``auto``: the fastest, where there is much to do. All but torch are compared with it first,
         and used where they differ by at most 1e-3 (RMS over range).
+    tta
+        Restore mirror images too and take the mean, test-time augmentation: see
+        `carescope.model.with_tta`.
 
     Returns
     -------
@@ -122,6 +130,7 @@ def restore(
     UsageError
         There is no such engine.
     """
+    model = with_tta(model) if tta else model
     there = outline(model, image, force=force)
     maps = normalize.fit(image, model.recipe.percentiles)
     model, said = engaged(model, image, there, maps, engine)
