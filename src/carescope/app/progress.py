@@ -26,7 +26,7 @@ class Watch:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._began: dict[str, float] = {}
+        self._began: dict[str, tuple[float, float]] = {}  # when, and how far it was by then
         self._last_line = 0.0
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -82,7 +82,7 @@ class Watch:
         if self.quiet:
             return
         if done < self._done.get(name, 2.0):  # new, or the same job on another image
-            self._begin(name, note)
+            self._begin(name, done, note)
         self._done[name] = done
         if self._bar:
             self._bar.update(self._tasks[name], completed=done, note=note)
@@ -91,10 +91,13 @@ class Watch:
         if now - self._last_line < SECONDS_BETWEEN_LINES and done < 1:
             return
         self._last_line = now
-        left = (now - self._began[name]) * (1 - done) / done if done > 0 else 0.0
+        began, already = self._began[name]
+        left = (now - began) * (1 - done) / (done - already) if done > already else 0.0
         self.say(f"{name}: {done:4.0%}, {left:.0f} s left{', ' + note if note else ''}")
 
-    def _begin(self, name: str, note: str) -> None:
-        self._began[name] = self._last_line = time.monotonic()
+    def _begin(self, name: str, already: float, note: str) -> None:
+        """It may go on where an interrupted run stopped: only the rest says how fast it is."""
+        self._last_line = time.monotonic()
+        self._began[name] = self._last_line, already
         if self._bar:
             self._tasks[name] = self._bar.add_task(name, total=1.0, note=note)
