@@ -68,12 +68,16 @@ def widefield_to_confocal() -> tuple[list, tuple]:
     return [(low[..., :at], high[..., :at])], (low[..., at:], high[..., at:])
 
 
-def restored(made: list, low: np.ndarray, recipe: cs.Recipe) -> np.ndarray:
-    """What a network that learnt from the pairs makes of a stack."""
+def restored(made: list, low: np.ndarray, recipe: cs.Recipe) -> dict[str, np.ndarray]:
+    """What a network that learnt from the pairs makes of a stack, once and as a mean of mirrors."""
     images = [tuple(cs.Image(one, axes="ZYX") for one in pair) for pair in made]
     model = train.fit(pairs.from_pairs(images, recipe), device="cpu")
     print(f"{model.facts['steps']} steps", flush=True)
-    return cs.restore(model, cs.Image(low, axes="ZYX")).mean.array()
+    image = cs.Image(low, axes="ZYX")
+    return {
+        "carescope": cs.restore(model, image).mean.array(),
+        "carescope --tta": cs.restore(model, image, tta=True).mean.array(),
+    }
 
 
 def main() -> None:
@@ -95,7 +99,7 @@ def main() -> None:
         found = {"input": low}
         for method in METHODS:
             found[method] = baselines.apply(method, low, baselines.tune(method, made[:1]))
-        found["carescope"] = restored(made, low, recipe)
+        found |= restored(made, low, recipe)
         for method, image in found.items():
             scores = metrics.evaluate(high, image)
             rows.append({"stack": name, "method": method} | {s: scores[s] for s in SCORES})
