@@ -88,7 +88,7 @@ def choose(
         return Choice(accelerated(model, REFERENCE), [])
     known = _Known(model)
     if name == "auto":
-        if model.facts.get("source") == "CSBDeep":
+        if model.members[0].imported:
             names = [engine for engine in names if engine.endswith("float32")]
         names = sorted(names, key=lambda engine: known.seconds(names, tile)[engine])
     warnings: list[str] = []

@@ -66,7 +66,7 @@ def _describe_model(path: Path) -> dict[str, object]:
         "restores": _purpose(model),
         "channels": model.task.channels_out,
         "network": f"{members[0].architecture['name']}, {weights:,} weights",
-        **_training(facts),
+        **_training(members[0], facts),
         "normalisation": f"percentiles {low:g} and {high:g} of each channel become 0 and 1",
         "spread": _scales(model),
         "sha256": model.sha256,
@@ -92,9 +92,9 @@ def _scales(model: Model | Ensemble) -> str:
     return f"{model.spread} scales, {how}"
 
 
-def _training(facts: dict[str, Any]) -> dict[str, object]:
-    """Where a model comes from."""
-    if facts.get("source") == "CSBDeep":
+def _training(first: Model, facts: dict[str, Any]) -> dict[str, object]:
+    """Where a model, or an ensemble with this first member, comes from."""
+    if first.imported:
         return {"trained_by": f"CSBDeep, in {facts['folder']}"}
     return {
         "trained_on": f"{_names(facts)} at {facts.get('trained_at', '?')}",
@@ -106,7 +106,7 @@ def _training(facts: dict[str, Any]) -> dict[str, object]:
 def _purpose(model: Model | Ensemble) -> str:
     task, space = model.task, f"{model.task.ndim}D"
     if task.kind == "isotropic":
-        psf = "" if model.facts.get("source") == "CSBDeep" else f"{model.recipe.psf_mode} PSF, "
+        psf = "" if model.members[0].imported else f"{model.recipe.psf_mode} PSF, "
         return f"{psf}{task.factor:g} planes for each recorded one"
     said = {"denoise": "noise", "project": "stacks to their surface"}
     if task.kind == "upsample":

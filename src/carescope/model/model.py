@@ -57,6 +57,11 @@ class Model:
         return (self,)
 
     @property
+    def imported(self) -> bool:
+        """Whether CSBDeep trained it."""
+        return self.facts.get("source") == "CSBDeep"
+
+    @property
     def spread(self) -> str | None:
         """The family of its predicted distributions, laplace or gaussian; None without scales."""
         return self.recipe.loss if self.recipe.loss in trust.FAMILIES else None
