@@ -2,12 +2,14 @@
 
     CARESCOPE_DATA=... python benchmarks/denoise_w2s.py --minutes 10 --csv w2s.csv
     CARESCOPE_DATA=... python benchmarks/denoise_w2s.py --patches patches.npz --channels 0
+    CARESCOPE_DATA=... python benchmarks/denoise_w2s.py --model models/w2s-0 --channels 0
 
 Rows are appended to the CSV (method, setting, field, channel, nrmse, ssim, psnr_db), as
 benchmarks/baselines_w2s.py and benchmarks/denoise_w2s_csbdeep.py write them, so that methods can be
 compared image by image: python benchmarks/denoise_w2s.py --table w2s.csv. With --patches the
 training patches that a peer is given are written instead: 4,000 of the batches that the training
-here would see, augmented as here, and the validation patches.
+here would see, augmented as here, and the validation patches. With --model a model that was
+trained before is scored.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 
 import carescope as cs
 from carescope import metrics, pairs, train
+from carescope.model import load
 
 TRAINING, TEST = range(1, 15), range(15, 21)
 COLUMNS = ("method", "setting", "field", "channel", "nrmse", "ssim", "psnr_db")
@@ -40,7 +43,11 @@ def pairs_of(channel: int, recipe: cs.Recipe) -> pairs.AcquiredPairs:
 
 def one(channel: int, recipe: cs.Recipe, setting: str) -> list[dict]:
     """Train, restore the test fields as they are and with mirror images, and score them."""
-    model = train.fit(pairs_of(channel, recipe), device="cpu")
+    return both(train.fit(pairs_of(channel, recipe), device="cpu"), channel, setting)
+
+
+def both(model: cs.Model, channel: int, setting: str) -> list[dict]:
+    """Score a model as it is and with mirror images."""
     return scored(model, channel, setting) + scored(model, channel, f"{setting}, tta", tta=True)
 
 
@@ -115,6 +122,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--csv", type=Path, default=Path("w2s.csv"))
     parser.add_argument("--patches", type=Path)
+    parser.add_argument("--model", type=Path, help="of the one channel that is named")
     parser.add_argument("--table", type=Path, nargs="+")
     given = parser.parse_args()
     if given.table:
@@ -132,7 +140,10 @@ def main() -> None:
             writer.writeheader()
         for channel in given.channels:
             said = f"{given.steps} steps" if given.steps else f"{given.minutes:g} min"
-            rows = one(channel, recipe, f"{given.network}, {given.loss}, {said}")
+            if given.model:
+                rows = both(load(given.model), channel, given.model.name)
+            else:
+                rows = one(channel, recipe, f"{given.network}, {given.loss}, {said}")
             writer.writerows(rows)
             file.flush()
 
