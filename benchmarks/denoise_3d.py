@@ -19,7 +19,7 @@ import numpy as np
 
 import carescope as cs
 from carescope import baselines, metrics, pairs, train
-from carescope.jobs.denoise import registered
+from carescope.jobs.registered import registered
 from carescope.physics.camera import Noise, expose
 
 STACKS = (
@@ -61,11 +61,11 @@ def widefield_to_confocal() -> tuple[list, tuple]:
     confocal, widefield = (
         cs.Image(both.array()[c], axes="ZYX", voxel_um=both.voxel_um, source=REAL) for c in (0, 1)
     )
-    [(low, high)], told = registered([(widefield, confocal)], correct=True)
-    print(*told, sep="\n")
-    low, high = (image.arranged("ZYX").array().astype(np.float32) for image in (low, high))
-    at = int(TRAINING_SHARE * low.shape[2])
-    return [(low[..., :at], high[..., :at])], (low[..., at:], high[..., at:])
+    [(low, high)], moved, doubts = registered([(widefield, confocal)], correct=True)
+    print(*moved, *doubts, sep="\n")
+    wide, sharp = (image.arranged("ZYX").array().astype(np.float32) for image in (low, high))
+    at = int(TRAINING_SHARE * wide.shape[2])
+    return [(wide[..., :at], sharp[..., :at])], (wide[..., at:], sharp[..., at:])
 
 
 def restored(made: list, low: np.ndarray, recipe: cs.Recipe) -> dict[str, np.ndarray]:

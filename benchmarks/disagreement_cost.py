@@ -14,6 +14,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ def a_pass(axes: str, repeats: int) -> tuple[str, float]:
     found = {}
     for name in candidates("auto"):
         run = engine.accelerated(model, name)
-        found[name] = seconds(lambda r=run: r.apply(image), repeats)
+        found[name] = seconds(partial(run.apply, image), repeats)
     best = min(found, key=found.__getitem__)
     return best, found[best]
 
@@ -73,10 +74,8 @@ def main() -> None:
                 scales = np.exp(uneven * normal[0]).astype(np.float32) / 20
                 means = (apart / 20 * normal[1]).astype(np.float32)
                 threads = torch.get_num_threads()
-                taken = seconds(
-                    lambda m=means, s=scales, t=threads: trust.disagreement(m, s, threads=t),
-                    given.repeats,
-                )
+                find = partial(trust.disagreement, means, scales, threads=threads)
+                taken = seconds(find, given.repeats)
                 every = count * once
                 print(
                     f"| {axes} | {by} | {count} | {kind} | {every:.3f} | {taken:.3f} "

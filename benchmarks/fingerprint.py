@@ -233,9 +233,10 @@ def main() -> None:
         "BBBC050 darkened 60-fold, planes of embryos 1-3": [of_embryos(flat=True)],
         "simulated nuclei, 12 volumes taken with the same light": [of_phantoms()],
     }.items():
-        for at, heading in ((1, "the same kind"), (2, "another kind")):
+        same, other = ([(known, s) for known, s, _ in kinds], [(known, o) for known, _, o in kinds])
+        for heading, asked in (("the same kind", same), ("another kind", other)):
             print(f"\n| {title}: images of {heading} | alarms | first reason |\n|---|---|---|")
-            print("\n".join(rows([(kind[0], kind[at]) for kind in kinds])), flush=True)
+            print("\n".join(rows(asked)), flush=True)
     print("\n| W2S, all fields in four turns | alarms | first reason |\n|---|---|---|")
     print("\n".join(rows([*in_turns()])))
 

@@ -22,7 +22,7 @@ import carescope as cs
 from carescope import metrics, phantoms, rng
 from carescope.grid import Grid
 from carescope.jobs.inputs import Optics
-from carescope.jobs.isotropic import learn
+from carescope.jobs.learning import learn
 from carescope.physics import blur, camera, psf, sampling
 
 SIDE, FACTOR, SIGMA_PX, VOXEL_UM = 192, 8, (8.0, 2.0, 2.0), 0.1

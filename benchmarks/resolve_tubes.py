@@ -204,8 +204,8 @@ def still(scene: pairs.Scene, by: Methods, dose: Dose) -> tuple[list[dict], dict
         field = scene.field(SEED, number)
         images = [taken(scene, field.light, dose, number, n) for n in range(2)]
         for name, method in by.items():
-            made = [method(image) for image in images]
-            scores = scored(scene, field.sharp, *made, images[0], grey)
+            found, other = (method(image) for image in images)
+            scores = scored(scene, field.sharp, found, other, images[0], grey)
             rows.append({"method": name, "field": number, **scores})
         perfect = scored(scene, field.sharp, field.sharp, field.sharp, images[0], grey)
         kept = {name: perfect[name] for name in ("rse_percent", "rsp")}
@@ -295,7 +295,7 @@ def flickering(scene: pairs.Scene, by: Methods, dose: Dose) -> list[dict]:
             made[f"eSRRF, {BLINKING} frames"] = [radial(frames), *[radial(part) for part in parts]]
         for name, found in made.items():
             scores = scored(scene, truth, found[0], found[-1], whole, grey)
-            scores["frc_two_nm"] = frc_nm(*found[-2:], scene.spacing_um[2])
+            scores["frc_two_nm"] = frc_nm(found[-2], found[-1], scene.spacing_um[2])
             rows.append({"method": name, "field": f"blinking {number}", **scores})
         perfect = metrics.resolution_scaled_error(whole, truth)
         kept = {"rse_percent": 100 * perfect.rse / grey, "rsp": perfect.rsp}
