@@ -1,6 +1,7 @@
 """How much a network could gain on axial slices if it were shown what is true.
 
-    python benchmarks/isotropic_ceiling.py --network isonet2 --steps 700
+    python benchmarks/isotropic_ceiling.py
+    python benchmarks/isotropic_ceiling.py --network isonet2 --loss psnr --steps 700
 
 The nuclei of `carescope bench isonet-table1`, blurred by its Gaussian. The networks there learn
 without truth, from lateral slices; here the same networks learn from axial slices, recorded and

@@ -66,7 +66,7 @@ def _describe_model(path: Path) -> dict[str, object]:
         "restores": _purpose(model),
         "channels": model.task.channels_out,
         "network": f"{members[0].architecture['name']}, {weights:,} weights",
-        **_training(members[0], facts),
+        **_training(model),
         "normalisation": f"percentiles {low:g} and {high:g} of each channel become 0 and 1",
         "spread": _scales(model),
         "sha256": model.sha256,
@@ -92,9 +92,10 @@ def _scales(model: Model | Ensemble) -> str:
     return f"{model.spread} scales, {how}"
 
 
-def _training(first: Model, facts: dict[str, Any]) -> dict[str, object]:
-    """Where a model, or an ensemble with this first member, comes from."""
-    if first.imported:
+def _training(model: Model | Ensemble) -> dict[str, object]:
+    """Where a model comes from."""
+    facts = model.facts
+    if model.members[0].imported:
         return {"trained_by": f"CSBDeep, in {facts['folder']}"}
     return {
         "trained_on": f"{_names(facts)} at {facts.get('trained_at', '?')}",
