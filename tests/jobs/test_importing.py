@@ -10,6 +10,7 @@ import pytest
 
 from carescope import Image, load_model, metrics, predict, read
 from carescope.errors import ModelError, OutputError
+from carescope.jobs.assess import describe
 from carescope.jobs.importing import import_csbdeep
 from carescope.jobs.restore import restore_file
 
@@ -61,6 +62,14 @@ def test_an_isotropic_model_restores_much_the_same(made, tmp_path):
     assert restored.shape == (11, 7, 10)
     expected = EXPECTED["isotropic/restored"]
     assert np.corrcoef(restored.array()[0].ravel(), expected[0].ravel())[0, 1] > 0.8
+
+
+def test_what_is_told_of_a_model_names_who_trained_it(made, tmp_path):
+    import_csbdeep(made / "isotropic", tmp_path / "m", kind="isotropic", factor=2.5)
+    told = describe(tmp_path / "m")
+    assert told["trained_by"] == "CSBDeep, in isotropic"
+    assert told["restores"] == "2.5 planes for each recorded one"  # nobody knows the PSF
+    assert not told.keys() & {"trained_on", "training"}
 
 
 def test_an_image_so_large_that_engines_are_tried_is_csbdeeps_too(made, tmp_path, monkeypatch):
